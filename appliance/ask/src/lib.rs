@@ -1,0 +1,41 @@
+//! A clinician's question about one patient becomes an answer in which every sentence stands on cited evidence.
+//!
+//! The path: [`question`] text → [`plan`] (what is asked) → `evidence` (which entries of the chart are meant, completely) →
+//! `draft` (sentences assembled from copied values; a language model words note summaries only) → [`gate`] (code, not a
+//! prompt: a sentence passes only if everything in it stands in what it cites) → [`answer`].
+//!
+//! Not in here: the store (a [`haechi_record::chart::Chart`] comes in), any model (a [`Model`] comes in), the clock, the network.
+
+pub mod answer;
+pub mod plan;
+
+use std::ops::ControlFlow;
+
+/// A language model, wherever it runs. `appliance/haechi` fills it from the model role.
+pub trait Model: Send + Sync {
+    /// Name, digest and driver of what answers.
+    fn info(&self) -> answer::ModelInfo;
+
+    /// Continues a chat of one system and one user text, greedily, handing out text as it comes; `Break` stops it.
+    ///
+    /// # Errors
+    /// One sentence for a person; never prompt or patient data. The answer then does without the model's words.
+    fn generate(
+        &self,
+        system: &str,
+        user: &str,
+        max_tokens: usize,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<String, String>;
+}
+
+/// What the asker and the site fix; nothing in this crate reads a clock or the environment.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Now: "last month" and ages hang on it.
+    pub now: jiff::Timestamp,
+    /// The site's time zone, in which dates are shown and windows are cut.
+    pub zone: jiff::tz::TimeZone,
+    /// Answer language; `None` follows the question.
+    pub language: Option<plan::Language>,
+}
