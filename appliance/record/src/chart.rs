@@ -1,6 +1,16 @@
 //! One patient's resources as a clinician reads them: typed, dated, with status said aloud and every value still
 //! pointing at the place it was copied from. Nothing is computed, merged or converted here.
 
+mod document;
+mod json;
+mod medication;
+mod observation;
+mod person;
+pub mod read;
+mod standing;
+mod tables;
+mod words;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
