@@ -2,14 +2,14 @@
 //! pointing at the place it was copied from. Nothing is computed, merged or converted here.
 
 mod document;
-mod json;
+pub(crate) mod json;
 mod medication;
 mod observation;
 mod person;
 pub mod read;
 mod standing;
 mod tables;
-mod words;
+pub(crate) mod words;
 
 use jiff::Timestamp;
 use jiff::civil::Date;

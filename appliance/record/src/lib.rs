@@ -5,6 +5,14 @@
 //!
 //! Not in here: where bytes come from (`haechi-intake`), what a question means (`haechi-ask`), any network.
 //!
-//! Reading order: [`key`], `migrations`, [`store`], [`chart`], [`search`], [`terminology`].
+//! Reading order: [`key`], `migrations`, [`prepare`], [`store`], [`chart`], [`search`].
 
 pub mod chart;
+mod error;
+pub mod key;
+mod migrations;
+pub mod prepare;
+pub mod search;
+pub mod store;
+
+pub use error::RecordError;

@@ -232,7 +232,7 @@ pub(super) fn address(node: &Json<'_>) -> Option<String> {
 
 /// A FHIR `date`, `dateTime` or `instant` as precise as written. A time of day without an offset (not FHIR, but seen)
 /// says no instant: the day is kept.
-pub(super) fn when(text: &str) -> Option<When> {
+pub(crate) fn when(text: &str) -> Option<When> {
     let text = text.trim();
     if !text.is_ascii() {
         return None;

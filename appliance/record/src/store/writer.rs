@@ -1,0 +1,240 @@
+//! What may be done inside one durable transaction.
+
+use std::path::Path;
+
+use rusqlite::{OptionalExtension, Transaction, params};
+use sha2::{Digest, Sha256};
+
+use crate::chart::Rejected;
+use crate::error::RecordError;
+use crate::prepare::{PersonColumns, Prepared};
+
+/// What became of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// The record had none of this type and id.
+    New,
+    /// It is the current version now, the one before is kept.
+    Updated,
+    /// It is older than the current version (`meta.lastUpdated`) and was kept as a past one.
+    Past,
+    /// These very bytes are there already, as the current or as a past version.
+    Unchanged,
+}
+
+/// One open transaction. See [`super::Store::write`].
+#[derive(Debug)]
+pub struct Writer<'a> {
+    transaction: &'a Transaction<'a>,
+    path: &'a Path,
+}
+
+struct Current {
+    row: i64,
+    version: i64,
+    digest: Vec<u8>,
+    updated: Option<String>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(transaction: &'a Transaction<'a>, path: &'a Path) -> Self {
+        Self { transaction, path }
+    }
+
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> RecordError + '_ {
+        |error| RecordError::of(self.path, &error)
+    }
+
+    /// Puts one resource in.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn put(&mut self, prepared: &Prepared) -> Result<Put, RecordError> {
+        self.put_row(prepared).map_err(self.failed())
+    }
+
+    fn put_row(&self, prepared: &Prepared) -> rusqlite::Result<Put> {
+        let current = self
+            .transaction
+            .prepare_cached("SELECT row, version, digest, updated FROM resource WHERE type = ?1 AND id = ?2")?
+            .query_row((&prepared.resource_type, &prepared.id), |row| {
+                Ok(Current { row: row.get(0)?, version: row.get(1)?, digest: row.get(2)?, updated: row.get(3)? })
+            })
+            .optional()?;
+        let origin = origin_json(prepared);
+        let Some(current) = current else {
+            self.transaction
+                .prepare_cached(
+                    "INSERT INTO resource (type, id, patient, version, received, updated, digest, file, origin, raw)
+                     VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9)",
+                )?
+                .execute(params![
+                    prepared.resource_type,
+                    prepared.id,
+                    prepared.patient,
+                    prepared.source.received.as_millisecond(),
+                    prepared.updated,
+                    prepared.digest.as_slice(),
+                    prepared.source.file,
+                    origin,
+                    prepared.raw
+                ])?;
+            self.index(self.transaction.last_insert_rowid(), prepared)?;
+            return Ok(Put::New);
+        };
+        if current.digest == prepared.digest || self.is_past(current.row, &prepared.digest)? {
+            return Ok(Put::Unchanged);
+        }
+        let next: i64 = 1 + self
+            .transaction
+            .prepare_cached("SELECT max(version) FROM past WHERE resource = ?1")?
+            .query_row([current.row], |row| row.get::<_, Option<i64>>(0))?
+            .unwrap_or(0)
+            .max(current.version);
+        if is_older(prepared.updated.as_deref(), current.updated.as_deref()) {
+            self.transaction
+                .prepare_cached(
+                    "INSERT INTO past (resource, version, received, digest, file, origin, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                )?
+                .execute(params![
+                    current.row,
+                    next,
+                    prepared.source.received.as_millisecond(),
+                    prepared.digest.as_slice(),
+                    prepared.source.file,
+                    origin,
+                    prepared.raw
+                ])?;
+            return Ok(Put::Past);
+        }
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO past (resource, version, received, digest, file, origin, raw)
+                 SELECT row, version, received, digest, file, origin, raw FROM resource WHERE row = ?1",
+            )?
+            .execute([current.row])?;
+        self.transaction
+            .prepare_cached(
+                "UPDATE resource SET patient = ?2, version = ?3, received = ?4, updated = ?5, digest = ?6, file = ?7, origin = ?8, raw = ?9
+                 WHERE row = ?1",
+            )?
+            .execute(params![
+                current.row,
+                prepared.patient,
+                next,
+                prepared.source.received.as_millisecond(),
+                prepared.updated,
+                prepared.digest.as_slice(),
+                prepared.source.file,
+                origin,
+                prepared.raw
+            ])?;
+        self.transaction.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([current.row])?;
+        self.index(current.row, prepared)?;
+        Ok(Put::Updated)
+    }
+
+    fn is_past(&self, row: i64, digest: &[u8; 32]) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached("SELECT 1 FROM past WHERE resource = ?1 AND digest = ?2")?
+            .exists(params![row, digest.as_slice()])
+    }
+
+    /// The words for search, and the columns of a Patient.
+    fn index(&self, row: i64, prepared: &Prepared) -> rusqlite::Result<()> {
+        if !prepared.words.is_empty() {
+            self.transaction.prepare_cached("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?.execute(params![row, prepared.words])?;
+        }
+        match &prepared.person {
+            Some(person) => self.index_person(&prepared.id, person),
+            None => Ok(()),
+        }
+    }
+
+    fn index_person(&self, id: &str, person: &PersonColumns) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("INSERT OR REPLACE INTO patient (id, name, birth_date, sex) VALUES (?1, ?2, ?3, ?4)")?
+            .execute((id, &person.name, &person.birth_date, &person.sex))?;
+        self.transaction.prepare_cached("DELETE FROM identifier WHERE patient = ?1")?.execute([id])?;
+        for (system, value) in &person.identifiers {
+            self.transaction
+                .prepare_cached("INSERT OR IGNORE INTO identifier (value, system, patient) VALUES (?1, ?2, ?3)")?
+                .execute((value, system, id))?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of the current version, as this transaction sees it.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn current(&self, resource_type: &str, id: &str) -> Result<Option<Vec<u8>>, RecordError> {
+        let read = || {
+            self.transaction
+                .prepare_cached("SELECT raw FROM resource WHERE type = ?1 AND id = ?2")?
+                .query_row((resource_type, id), |row| row.get(0))
+                .optional()
+        };
+        read().map_err(self.failed())
+    }
+
+    /// Notes a message; true if it was there already. `digest`: SHA-256 of its bytes.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn message_seen(&mut self, digest: &[u8; 32], control_id: &str, received: jiff::Timestamp) -> Result<bool, RecordError> {
+        let note = || {
+            self.transaction
+                .prepare_cached("INSERT OR IGNORE INTO message (digest, control_id, received) VALUES (?1, ?2, ?3)")?
+                .execute(params![digest.as_slice(), control_id, received.as_millisecond()])
+        };
+        Ok(note().map_err(self.failed())? == 0)
+    }
+
+    /// Joins the patient `from` into `into`. Doing it again changes nothing; chains are allowed.
+    ///
+    /// # Errors
+    /// [`RecordError::MergeCircle`]; those of the disk.
+    pub fn merge(&mut self, from: &str, into: &str) -> Result<(), RecordError> {
+        let target = super::reader::survivor(self.transaction, into).map_err(self.failed())?;
+        if target == from {
+            return Err(RecordError::MergeCircle);
+        }
+        let write = || {
+            self.transaction
+                .prepare_cached("INSERT OR REPLACE INTO merged (source, target) VALUES (?1, ?2)")?
+                .execute((from, into))
+        };
+        write().map_err(self.failed())?;
+        Ok(())
+    }
+
+    /// Puts an item aside. The same item again changes nothing.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn reject(&mut self, item: &Rejected, patient: Option<&str>, received: jiff::Timestamp) -> Result<(), RecordError> {
+        // A list of plain members always has a JSON form.
+        let json = serde_json::to_string(item).unwrap_or_default();
+        let write = || {
+            self.transaction
+                .prepare_cached("INSERT OR IGNORE INTO reject (digest, patient, item, received) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![Sha256::digest(json.as_bytes()).as_slice(), patient, json, received.as_millisecond()])
+        };
+        write().map_err(self.failed())?;
+        Ok(())
+    }
+}
+
+fn origin_json(prepared: &Prepared) -> Option<String> {
+    prepared.source.origin.as_ref().and_then(|origin| serde_json::to_string(origin).ok())
+}
+
+/// True only if both say when they were updated and the new one was earlier.
+fn is_older(new: Option<&str>, current: Option<&str>) -> bool {
+    let instant = |text: &str| text.parse::<jiff::Timestamp>().ok();
+    match (new.and_then(instant), current.and_then(instant)) {
+        (Some(new), Some(current)) => new < current,
+        _ => false,
+    }
+}
