@@ -3,6 +3,7 @@
 //! Writing is one durable transaction at a time ([`Writer`]); reading goes through connections of its own and never waits
 //! for a writer (WAL). A chart is read by [`Store::chart`], which names the patient's ids in every query it makes.
 
+mod intake;
 mod reader;
 mod writer;
 

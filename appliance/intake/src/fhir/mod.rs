@@ -1,0 +1,76 @@
+//! FHIR R4 JSON: files become single resources, each still the very bytes that stood in the file.
+//!
+//! A document is a Bundle of any type or one resource; NDJSON has one of them a line. Bundles stream by entry by entry
+//! ([`cut`]), so that neither a large one nor a broken entry stops the rest. What a reference inside a bundle means is
+//! worked out here ([`reference`]) and handed over beside the bytes, which nobody edits.
+//!
+//! Not in here: what a resource says (`haechi_record::chart`), which of it is indexed (`haechi_record::prepare`).
+
+pub(crate) mod bundle;
+pub(crate) mod cut;
+pub(crate) mod head;
+pub(crate) mod lines;
+pub(crate) mod reference;
+mod types;
+
+use std::sync::Arc;
+
+use haechi_record::chart::Rejected;
+
+pub(crate) use reference::References;
+
+/// Largest single resource or bundle entry, in bytes of JSON: the record takes no larger one.
+pub(crate) use haechi_record::prepare::MAX_RESOURCE_BYTES;
+
+/// One resource cut out of its file.
+pub(crate) struct Item {
+    /// Its bytes, exactly.
+    pub(crate) raw: Vec<u8>,
+    /// Where it stands.
+    pub(crate) place: Place,
+    /// The id that its place gives it (`fullUrl`, `request.url`), used if the resource has none of its own.
+    pub(crate) id: Option<String>,
+    /// What references mean in the bundle it came in.
+    pub(crate) references: Arc<References>,
+}
+
+/// Where something stands in the input.
+#[derive(Clone, Default)]
+pub(crate) struct Place {
+    /// File name.
+    pub(crate) file: Arc<str>,
+    /// Line of its first byte, from 1.
+    pub(crate) line: Option<u64>,
+    /// Position in `Bundle.entry`, from 0.
+    pub(crate) entry: Option<u64>,
+}
+
+impl Place {
+    /// The report of something wrong here. `field` is the FHIR element, or the bundle entry if none is given.
+    pub(crate) fn reject(
+        &self,
+        resource: Option<String>,
+        field: Option<String>,
+        reason: impl Into<String>,
+    ) -> Rejected {
+        Rejected {
+            file: self.file.to_string(),
+            line: self.line,
+            segment: None,
+            field: field.or_else(|| self.entry.map(|at| format!("Bundle.entry[{at}]"))),
+            resource,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// What reading a file gives, in the order of the file.
+pub(crate) enum Found {
+    /// A resource.
+    Resource(Item),
+    /// Something that cannot be one, and whose it would have been where that can be read.
+    Rejected(Rejected, Option<String>),
+}
+
+/// Takes what is found; `false`: the taker is gone, stop.
+pub(crate) type Taker<'t> = &'t mut dyn FnMut(Found) -> bool;

@@ -1,0 +1,294 @@
+//! The first step: files are opened in order and cut into resources and messages.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use crossbeam_channel::Sender;
+use haechi_record::chart::Rejected;
+use sha2::{Digest as _, Sha256};
+
+use crate::blocks::{Block, Blocks, MAX_MESSAGE_BYTES};
+use crate::fhir::{Found, Item, Place, bundle, lines};
+use crate::hl7;
+use crate::import::Shared;
+use crate::input::Source;
+use crate::sniff::{Format, format};
+use crate::working::{Job, Task, guarded};
+
+/// The first bytes of a file, by which its format is told.
+const HEAD_BYTES: usize = 256 << 10;
+
+/// A JSON document up to this size is held whole, which is faster; a larger one streams.
+const DOCUMENT_BYTES: usize = 32 << 20;
+
+/// Resources that make one job, and their bytes.
+const JOB_RESOURCES: usize = 128;
+const JOB_BYTES: usize = 512 << 10;
+
+/// What a resource costs beside its bytes while it is in hand: index columns, search words, the message it came from.
+const OVERHEAD_BYTES: usize = 1024;
+
+/// Reads all files: FHIR first, then what had to wait for its patient, then HL7 v2.
+pub(crate) fn read(shared: &Shared<'_>, sources: &[Source<'_>], to_workers: &Sender<Job>) {
+    let mut out = Out { shared, to_workers, number: 0, gathered: Vec::new(), bytes: 0, last: false };
+    let mut messages = Vec::new();
+    for source in sources {
+        match fhir_file(source, &mut out) {
+            Ok(Next::Messages) => messages.push(source),
+            Ok(Next::File) => {}
+            Ok(Next::Stop) => return,
+            Err(error) => {
+                if !out.unreadable(source, &error) {
+                    return;
+                }
+            }
+        }
+        shared.progress.read(shared.read.load(Ordering::Relaxed));
+    }
+    // Patients that came after their resources are in the record once everything in hand is committed.
+    if !out.flush() || !shared.budget.wait_empty() {
+        return;
+    }
+    let deferred = std::mem::take(&mut *shared.deferred.lock().unwrap_or_else(PoisonError::into_inner));
+    out.last = true;
+    if !deferred.items.into_iter().all(|item| out.take(Found::Resource(item))) || !out.flush() {
+        return;
+    }
+    // Messages amend what the record holds: they must see all of it.
+    if !shared.budget.wait_empty() {
+        return;
+    }
+    let mut feed = Feed { out, ahead: HashMap::new(), seen: HashMap::new(), forgotten: 0 };
+    for source in messages {
+        match feed.file(source) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                if !feed.out.unreadable(source, &error) {
+                    return;
+                }
+            }
+        }
+        shared.progress.read(shared.read.load(Ordering::Relaxed));
+    }
+}
+
+/// What follows a file.
+enum Next {
+    File,
+    /// It holds HL7 v2 and is read in the second round.
+    Messages,
+    Stop,
+}
+
+fn fhir_file(source: &Source<'_>, out: &mut Out<'_>) -> io::Result<Next> {
+    let open = || without_mark(source.open(&out.shared.read)?);
+    let mut reader = open()?;
+    let mut head = Vec::new();
+    reader.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    let whole = head.len() < HEAD_BYTES;
+    let place = Place { file: source.name.clone(), line: Some(1), entry: None };
+    let reader = Cursor::new(&head).chain(reader);
+    let alive = match format(&head, whole, &source.name) {
+        Format::Hl7 => return Ok(Next::Messages),
+        Format::Not(reason) => {
+            let place = Place { line: None, ..place };
+            out.take(Found::Rejected(place.reject(None, None, reason), None))
+        }
+        Format::JsonLines => lines::read(reader, &place, &mut |found| out.take(found))?,
+        Format::Json => {
+            let mut document = Vec::new();
+            let mut reader = reader.take(DOCUMENT_BYTES as u64 + 1);
+            reader.read_to_end(&mut document)?;
+            if document.len() <= DOCUMENT_BYTES {
+                bundle::document(&document, &place, &mut |found| out.take(found))
+            } else {
+                drop((document, reader));
+                let shared = out.shared;
+                let open = || without_mark(source.open(&shared.read)?);
+                bundle::large(&open, &place, &mut |found| out.take(found))?
+            }
+        }
+    };
+    Ok(if alive { Next::File } else { Next::Stop })
+}
+
+/// Steps over a UTF-8 byte order mark.
+fn without_mark<R: Read>(mut reader: BufReader<R>) -> io::Result<BufReader<R>> {
+    if reader.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+        reader.consume(3);
+    }
+    Ok(reader)
+}
+
+/// Where what was read goes on to: gathered into jobs, within the budget.
+struct Out<'o> {
+    shared: &'o Shared<'o>,
+    to_workers: &'o Sender<Job>,
+    number: u64,
+    gathered: Vec<Found>,
+    bytes: usize,
+    /// See [`Task::Fhir`].
+    last: bool,
+}
+
+impl Out<'_> {
+    /// Takes one resource. `false`: stop.
+    fn take(&mut self, found: Found) -> bool {
+        self.bytes += OVERHEAD_BYTES
+            + match &found {
+                Found::Resource(Item { raw, .. }) => raw.len(),
+                Found::Rejected(..) => 0,
+            };
+        self.gathered.push(found);
+        if self.gathered.len() < JOB_RESOURCES && self.bytes < JOB_BYTES {
+            return true;
+        }
+        self.flush()
+    }
+
+    /// Sends what is gathered.
+    fn flush(&mut self) -> bool {
+        let found = std::mem::take(&mut self.gathered);
+        let cost = std::mem::take(&mut self.bytes);
+        found.is_empty() || self.send(cost, Task::Fhir { found, last: self.last })
+    }
+
+    fn send(&mut self, cost: usize, task: Task) -> bool {
+        if !self.shared.budget.take(cost) {
+            return false;
+        }
+        let number = self.number;
+        self.number += 1;
+        self.to_workers.send(Job { number, cost, task }).is_ok()
+    }
+
+    /// Reports a file that cannot be read, or not to its end.
+    fn unreadable(&mut self, source: &Source<'_>, error: &io::Error) -> bool {
+        let what = match error.kind() {
+            io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            io::ErrorKind::PermissionDenied => "this user may not read the file".to_owned(),
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                format!("the compressed data is damaged ({error}); what came before the damage was read")
+            }
+            io::ErrorKind::UnexpectedEof => "the compressed data ends too early; what came before was read".to_owned(),
+            _ => format!("the file cannot be read: {error}"),
+        };
+        let place = Place { file: source.name.clone(), ..Place::default() };
+        self.take(Found::Rejected(place.reject(None, None, what), None))
+    }
+}
+
+/// The messages of all files, mapped one after another: a later one amends what an earlier one said.
+struct Feed<'o> {
+    out: Out<'o>,
+    /// Resources that are mapped but not committed yet, by type and id, with the number of their job.
+    ahead: HashMap<(String, String), (Arc<[u8]>, u64)>,
+    /// Messages that are mapped but not committed yet.
+    seen: HashMap<[u8; 32], u64>,
+    /// What was committed when the two were last gone through.
+    forgotten: u64,
+}
+
+impl Feed<'_> {
+    fn file(&mut self, source: &Source<'_>) -> io::Result<bool> {
+        let mut blocks = Blocks::new(without_mark(source.open(&self.out.shared.read)?)?);
+        while let Some(block) = blocks.next()? {
+            let alive = match block {
+                Block::Messages(bytes, first_line) => hl7::split(&bytes).all(|mut piece| {
+                    piece.line += first_line - 1;
+                    self.message(piece, &source.name)
+                }),
+                Block::TooLong(line) => {
+                    let reason =
+                        format!("a message may have {} MiB at most; this one is longer", MAX_MESSAGE_BYTES >> 20);
+                    let rejected = Rejected {
+                        file: source.name.to_string(),
+                        line: Some(line),
+                        segment: Some("MSH".to_owned()),
+                        field: None,
+                        resource: None,
+                        reason,
+                    };
+                    self.out.send(OVERHEAD_BYTES, Task::Rejected(vec![rejected]))
+                }
+            };
+            if !alive {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn message(&mut self, piece: hl7::Piece<'_>, file: &str) -> bool {
+        let digest: [u8; 32] = Sha256::digest(piece.bytes).into();
+        let cost = piece.bytes.len() + OVERHEAD_BYTES;
+        self.forget_committed();
+        let shared = self.out.shared;
+        // Mapping it again would meet later states of what it amends.
+        if self.seen.contains_key(&digest) || shared.store.has_message(&digest).unwrap_or(false) {
+            return self.out.send(cost, Task::Seen);
+        }
+        let ahead = &self.ahead;
+        let current = |resource_type: &str, id: &str| match ahead.get(&(resource_type.to_owned(), id.to_owned())) {
+            Some((json, _)) => Some(json.to_vec()),
+            // A record that cannot be read will not be written either: the writer reports it.
+            None => shared.store.current(resource_type, id).ok().flatten(),
+        };
+        let mapped = guarded(|| hl7::map(piece.bytes, &shared.options.hl7, &current));
+        let mut mapped = match mapped {
+            Some(Ok(mapped)) => mapped,
+            Some(Err(rejected)) => {
+                let located = rejected.into_iter().map(|one| piece.locate(file, one)).collect();
+                return self.out.send(cost, Task::Rejected(located));
+            }
+            None => {
+                let rejected = Rejected {
+                    file: file.to_owned(),
+                    line: Some(piece.line),
+                    segment: None,
+                    field: None,
+                    resource: None,
+                    reason: "reading the message failed inside the program; please report this".to_owned(),
+                };
+                return self.out.send(cost, Task::Rejected(vec![rejected]));
+            }
+        };
+        mapped.rejected = mapped.rejected.into_iter().map(|one| piece.locate(file, one)).collect();
+        let number = self.out.number;
+        self.seen.insert(digest, number);
+        for resource in &mapped.resources {
+            if let Some(key) = type_and_id(&resource.json) {
+                self.ahead.insert(key, (resource.json.as_slice().into(), number));
+            }
+        }
+        let cost = cost + mapped.resources.iter().map(|one| 2 * one.json.len() + OVERHEAD_BYTES).sum::<usize>();
+        self.out.send(cost, Task::Message { file: file.to_owned(), digest, mapped })
+    }
+
+    /// What is committed is read from the record again. Going through all costs time, so it is done seldom.
+    fn forget_committed(&mut self) {
+        let committed = self.out.shared.committed.load(Ordering::Acquire);
+        if committed == self.forgotten || (self.ahead.len() < 4096 && self.seen.len() < 4096) {
+            return;
+        }
+        self.forgotten = committed;
+        self.ahead.retain(|_, (_, number)| *number >= committed);
+        self.seen.retain(|_, number| *number >= committed);
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Named {
+    #[serde(rename = "resourceType")]
+    resource_type: String,
+    id: String,
+}
+
+fn type_and_id(json: &[u8]) -> Option<(String, String)> {
+    let named: Named = serde_json::from_slice(json).ok()?;
+    Some((named.resource_type, named.id))
+}

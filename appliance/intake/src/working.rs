@@ -1,0 +1,216 @@
+//! The middle step: resources are made ready for the store, on as many threads as there are.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::PoisonError;
+
+use crossbeam_channel::{Receiver, Sender};
+use haechi_record::chart::Rejected;
+use haechi_record::prepare::{Prepared, Source, prepare};
+
+use crate::fhir::reference::Meaning;
+use crate::fhir::{Found, Item, bundle, head};
+use crate::hl7::Mapped;
+use crate::import::Shared;
+
+/// Bytes of resources that may wait for their patient.
+const DEFERRED_BYTES: usize = 64 << 20;
+
+/// Work for a worker, numbered in the order of the input.
+pub(crate) struct Job {
+    pub(crate) number: u64,
+    /// Bytes of the budget that it holds.
+    pub(crate) cost: usize,
+    pub(crate) task: Task,
+}
+
+/// What is to be done.
+pub(crate) enum Task {
+    /// Resources. `last`: those whose patient is still unknown are put aside.
+    Fhir { found: Vec<Found>, last: bool },
+    /// A mapped message, from this file.
+    Message { file: String, digest: [u8; 32], mapped: Mapped },
+    /// A message that the record has taken before.
+    Seen,
+    /// Something put aside while reading.
+    Rejected(Vec<Rejected>),
+}
+
+/// Work done.
+pub(crate) struct Done {
+    pub(crate) number: u64,
+    pub(crate) cost: usize,
+    pub(crate) what: Outcome,
+}
+
+/// What came of it.
+pub(crate) enum Outcome {
+    /// Resources to store, in order.
+    Resources(Vec<Ready>),
+    /// A message to store as one.
+    Message { digest: [u8; 32], control_id: String, ready: Vec<Ready>, merges: Vec<(String, String)> },
+    /// See [`Task::Seen`].
+    Seen,
+}
+
+/// One item, ready to be stored.
+pub(crate) enum Ready {
+    /// A resource.
+    Resource(Box<Prepared>),
+    /// Something put aside, and whose it would have been.
+    Rejected(Rejected, Option<String>),
+}
+
+/// Resources that wait for their patient.
+#[derive(Default)]
+pub(crate) struct Deferred {
+    pub(crate) items: Vec<Item>,
+    bytes: usize,
+}
+
+impl Deferred {
+    fn push(&mut self, item: Item) -> Result<(), Item> {
+        if self.bytes + item.raw.len() > DEFERRED_BYTES {
+            return Err(item);
+        }
+        self.bytes += item.raw.len();
+        self.items.push(item);
+        Ok(())
+    }
+}
+
+/// Works until no more work comes or nobody wants it.
+pub(crate) fn work(shared: &Shared<'_>, jobs: &Receiver<Job>, to_writer: &Sender<Done>) {
+    for job in jobs {
+        let what = match job.task {
+            Task::Fhir { found, last } => {
+                Outcome::Resources(found.into_iter().filter_map(|one| fhir(shared, one, last)).collect())
+            }
+            Task::Message { file, digest, mapped } => message(shared, file, digest, mapped),
+            Task::Seen => Outcome::Seen,
+            Task::Rejected(all) => Outcome::Resources(all.into_iter().map(|one| Ready::Rejected(one, None)).collect()),
+        };
+        if to_writer.send(Done { number: job.number, cost: job.cost, what }).is_err() {
+            return;
+        }
+    }
+}
+
+/// `None`: it waits for its patient.
+fn fhir(shared: &Shared<'_>, found: Found, last: bool) -> Option<Ready> {
+    let item = match found {
+        Found::Resource(item) => item,
+        Found::Rejected(rejected, patient) => return Some(Ready::Rejected(rejected, patient)),
+    };
+    let head = match head::read(&item.raw, &item.place) {
+        Ok(head) => head,
+        Err(rejected) => return Some(Ready::Rejected(*rejected, None)),
+    };
+    if head.resource_type == "OperationOutcome" {
+        let reason = "an OperationOutcome is a server's report, not part of a record";
+        return Some(Ready::Rejected(item.place.reject(None, None, reason), None));
+    }
+    let id = head.id.or_else(|| item.id.clone()).unwrap_or_else(|| bundle::content_id(&item.raw));
+    let resource = Some(format!("{}/{id}", head.resource_type));
+
+    // `prepare` asks for the elements that may name the patient; what it could not be told is remembered here.
+    let unknown = std::cell::RefCell::new(None);
+    let resolve = |written: &str| match item.references.resolve(written) {
+        Meaning::Is(target) => Some(target),
+        Meaning::Search(key) if key.starts_with("Patient?") => {
+            let found = known_patient(shared, &key);
+            if found.is_none() {
+                unknown.replace(Some(Unknown::Identifier));
+            }
+            found
+        }
+        Meaning::AsWritten if written.starts_with("urn:") => {
+            unknown.replace(Some(Unknown::Name));
+            None
+        }
+        Meaning::Search(_) | Meaning::AsWritten => None,
+    };
+    let source = Source { file: item.place.file.to_string(), received: shared.options.received, origin: None };
+    let result = guarded(|| prepare(item.raw.clone(), Some(&id), &resolve, &source));
+    let reject = |field: Option<String>, line_inside: Option<u64>, reason: &str| {
+        let mut rejected = item.place.reject(resource.clone(), field, reason);
+        rejected.line = rejected.line.map(|line| line + line_inside.unwrap_or(1).saturating_sub(1));
+        let patient = head.patient.as_deref().and_then(|written| patient_id(&item.references.resolve(written)));
+        Some(Ready::Rejected(rejected, patient))
+    };
+    match result {
+        Some(Ok(prepared)) if prepared.patient.is_none() => match unknown.into_inner() {
+            None => Some(Ready::Resource(Box::new(prepared))),
+            Some(Unknown::Name) => {
+                reject(None, None, "it names its patient by an address that the bundle does not hold")
+            }
+            Some(Unknown::Identifier) => {
+                let reason = "it names its patient by an identifier that no patient in the record has; import the patient, then this again";
+                if last {
+                    return reject(None, None, reason);
+                }
+                let mut deferred = shared.deferred.lock().unwrap_or_else(PoisonError::into_inner);
+                match deferred.push(item) {
+                    Ok(()) => None,
+                    Err(item) => Some(Ready::Rejected(item.place.reject(resource, None, reason), None)),
+                }
+            }
+        },
+        Some(Ok(prepared)) => Some(Ready::Resource(Box::new(prepared))),
+        Some(Err(error)) => reject(error.field, error.line, &error.reason),
+        None => reject(None, None, PANICKED),
+    }
+}
+
+enum Unknown {
+    /// `urn:uuid:` without such an entry.
+    Name,
+    /// `Patient?identifier=` without such a patient.
+    Identifier,
+}
+
+/// The patient whom the record knows by `Patient?identifier=system|value`, as `Patient/id`.
+fn known_patient(shared: &Shared<'_>, key: &str) -> Option<String> {
+    let (system, value) = key.strip_prefix("Patient?identifier=")?.split_once('|')?;
+    let found = shared.store.patient_by_identifier(system, value).ok().flatten()?;
+    Some(format!("Patient/{found}"))
+}
+
+fn patient_id(meaning: &Meaning) -> Option<String> {
+    match meaning {
+        Meaning::Is(target) => target.strip_prefix("Patient/").map(str::to_owned),
+        _ => None,
+    }
+}
+
+fn message(shared: &Shared<'_>, file: String, digest: [u8; 32], mapped: Mapped) -> Outcome {
+    let mut ready = Vec::with_capacity(mapped.resources.len() + mapped.rejected.len());
+    for resource in mapped.resources {
+        let source = Source { file: file.clone(), received: shared.options.received, origin: Some(resource.origin) };
+        let reason = match guarded(|| prepare(resource.json, None, &|_| None, &source)) {
+            Some(Ok(prepared)) => {
+                ready.push(Ready::Resource(Box::new(prepared)));
+                continue;
+            }
+            Some(Err(error)) => error.reason,
+            None => PANICKED.to_owned(),
+        };
+        let rejected = Rejected {
+            file: file.clone(),
+            line: None,
+            segment: None,
+            field: None,
+            resource: Some(mapped.control_id.clone()).filter(|id| !id.is_empty()),
+            reason,
+        };
+        ready.push(Ready::Rejected(rejected, mapped.patient.clone()));
+    }
+    ready.extend(mapped.rejected.into_iter().map(|rejected| Ready::Rejected(rejected, mapped.patient.clone())));
+    Outcome::Message { digest, control_id: mapped.control_id, ready, merges: mapped.merges }
+}
+
+const PANICKED: &str = "reading it failed inside the program; please report this";
+
+/// Runs a parser; `None` if it panicked. One item that trips a mistake of ours must not end the import of the rest.
+pub(crate) fn guarded<T>(parse: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(parse)).ok()
+}

@@ -1,0 +1,140 @@
+//! The last step: the one writer stores what is ready, in the order of the input, many items in one durable transaction.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use haechi_record::RecordError;
+use haechi_record::chart::Rejected;
+use haechi_record::store::{Put, Writer};
+use jiff::Timestamp;
+
+use crate::error::IntakeError;
+use crate::import::{Shared, Summary};
+use crate::working::{Done, Outcome, Ready};
+
+/// A transaction is committed when it holds so many bytes of input, or is so old, or nothing more comes for a moment.
+const COMMIT_BYTES: usize = 8 << 20;
+const COMMIT_AFTER: Duration = Duration::from_millis(1000);
+const MOMENT: Duration = Duration::from_millis(20);
+
+/// Stores until no more comes.
+pub(crate) fn write(
+    shared: &Shared<'_>,
+    done: Receiver<Done>,
+    summary: &mut Summary,
+    patients: &mut HashSet<u64>,
+) -> Result<(), IntakeError> {
+    let received = shared.options.received;
+    let mut waiting: BTreeMap<u64, Done> = BTreeMap::new();
+    let mut next = 0u64;
+    loop {
+        // Outside a transaction, so that nobody else who writes has to wait for our input.
+        while !waiting.contains_key(&next) {
+            match done.recv() {
+                Ok(one) => waiting.insert(one.number, one),
+                // The workers are gone. A gap in the numbers means that one of them fell.
+                Err(_) if waiting.is_empty() => return Ok(()),
+                Err(_) => return Err(IntakeError::Stopped),
+            };
+        }
+        let mut cost = 0usize;
+        shared.store.write(|writer| {
+            let begun = Instant::now();
+            loop {
+                while let Some(one) = waiting.remove(&next) {
+                    cost += one.cost;
+                    next += 1;
+                    apply(&mut Step { writer, received, summary, patients }, one.what)?;
+                }
+                if cost >= COMMIT_BYTES || begun.elapsed() >= COMMIT_AFTER {
+                    return Ok(());
+                }
+                match done.recv_timeout(MOMENT) {
+                    Ok(one) => waiting.insert(one.number, one),
+                    Err(_) => return Ok(()),
+                };
+            }
+        })?;
+        shared.committed.store(next, Ordering::Release);
+        shared.budget.give_back(cost);
+        shared.progress.stored(summary.resources, summary.messages);
+        shared.progress.read(shared.read.load(Ordering::Relaxed));
+    }
+}
+
+/// What storing one job needs.
+struct Step<'s, 'w> {
+    writer: &'s mut Writer<'w>,
+    received: Timestamp,
+    summary: &'s mut Summary,
+    patients: &'s mut HashSet<u64>,
+}
+
+fn apply(step: &mut Step<'_, '_>, what: Outcome) -> Result<(), RecordError> {
+    let (ready, merges, control_id) = match what {
+        Outcome::Resources(ready) => (ready, Vec::new(), String::new()),
+        Outcome::Seen => {
+            step.summary.messages += 1;
+            step.summary.unchanged += 1;
+            return Ok(());
+        }
+        Outcome::Message { digest, control_id, ready, merges } => {
+            step.summary.messages += 1;
+            if step.writer.message_seen(&digest, &control_id, step.received)? {
+                step.summary.unchanged += 1;
+                return Ok(());
+            }
+            (ready, merges, control_id)
+        }
+    };
+    for one in ready {
+        put(step, one)?;
+    }
+    for (from, into) in merges {
+        match step.writer.merge(&from, &into) {
+            // The sender's mistake, not the record's: the message's other content stays.
+            Err(RecordError::MergeCircle) => {
+                let rejected = Rejected {
+                    file: String::new(),
+                    line: None,
+                    segment: Some("MRG".to_owned()),
+                    field: Some("MRG-1".to_owned()),
+                    resource: Some(control_id.clone()).filter(|id| !id.is_empty()),
+                    reason:
+                        "the merge would make a patient part of itself: the two are merged the other way round already"
+                            .to_owned(),
+                };
+                put(step, Ready::Rejected(rejected, Some(into)))?;
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn put(step: &mut Step<'_, '_>, ready: Ready) -> Result<(), RecordError> {
+    match ready {
+        Ready::Resource(prepared) => {
+            step.summary.resources += 1;
+            if let Some(patient) = &prepared.patient {
+                step.patients.insert(short(patient));
+            }
+            if step.writer.put(&prepared)? == Put::Unchanged {
+                step.summary.unchanged += 1;
+            }
+        }
+        Ready::Rejected(rejected, patient) => {
+            step.writer.reject(&rejected, patient.as_deref(), step.received)?;
+            step.summary.put_aside(rejected);
+        }
+    }
+    Ok(())
+}
+
+/// Eight bytes that stand for a patient while they are counted: a million patients cost 8 MB and not 100.
+fn short(patient: &str) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(patient)
+}
