@@ -1,0 +1,397 @@
+//! What one message has become so far: resources with their origins, what was put aside, and the rules by which a
+//! resource meets the version the record already holds.
+
+use std::collections::HashMap;
+
+use haechi_record::chart::{Origin, Rejected};
+use uuid::Uuid;
+
+use super::json::{Json, Object};
+use super::message::{Seg, problem};
+use super::types::Number;
+use super::{Hl7Settings, Mapped, MappedResource, time};
+
+/// Namespace of all ids made here. Never change it: ids in records derive from it.
+const NAMESPACE: Uuid = Uuid::from_u128(0x9f0b_1f5e_6a3d_5c27_8d41_c0de_ae8c_4817);
+/// Most reports kept about one message; the rest is counted.
+const MAX_REJECTED: usize = 500;
+
+/// A deterministic id: the same thing in another message gets the same one.
+pub(super) fn id_of(kind: &str, parts: &[&str]) -> String {
+    let mut key = kind.to_owned();
+    for part in parts {
+        // The unit separator cannot stand in HL7 text, so that ("a", "bc") and ("ab", "c") stay apart.
+        key.push('\u{1f}');
+        key.push_str(part);
+    }
+    Uuid::new_v5(&NAMESPACE, key.as_bytes()).to_string()
+}
+
+/// A number with its authority as part of an id.
+pub(super) fn number_key(number: &Number) -> String {
+    format!("{}\u{1e}{}", number.0.as_deref().unwrap_or_default(), number.1)
+}
+
+/// How a resource meets the version that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meet {
+    /// What this message says wins; what it does not mention stays.
+    Amend,
+    /// Only what is missing is added: the message mentions the thing in passing.
+    Fill,
+    /// The new version stands for itself.
+    Replace,
+}
+
+/// A resource being built.
+pub(super) struct Draft {
+    kind: &'static str,
+    id: String,
+    /// The resource's elements.
+    pub(super) body: Object,
+    origin: Vec<(String, String)>,
+    erased: Vec<&'static str>,
+}
+
+impl Draft {
+    /// An empty resource.
+    pub(super) fn new(kind: &'static str, id: String) -> Draft {
+        let body = Object::default().with("resourceType", kind).with("id", id.as_str());
+        Draft { kind, id, body, origin: Vec::new(), erased: Vec::new() }
+    }
+
+    /// `Observation/…`.
+    pub(super) fn reference(&self) -> String {
+        format!("{}/{}", self.kind, self.id)
+    }
+
+    /// Puts an element and remembers the field it came from.
+    pub(super) fn put(&mut self, key: &'static str, value: impl Into<Json>, seg: &Seg<'_>, field: usize) {
+        self.body.put(key, value);
+        self.came(key, seg, field);
+    }
+
+    /// [`Draft::put`] if there is a value.
+    pub(super) fn maybe(&mut self, key: &'static str, value: Option<impl Into<Json>>, seg: &Seg<'_>, field: usize) {
+        if let Some(value) = value {
+            self.put(key, value, seg, field);
+        }
+    }
+
+    /// [`Draft::put`] if the list has elements.
+    pub(super) fn list(&mut self, key: &'static str, items: Vec<Json>, seg: &Seg<'_>, field: usize) {
+        if !items.is_empty() {
+            self.put(key, items, seg, field);
+        }
+    }
+
+    /// Remembers that `path` came from a field.
+    pub(super) fn came(&mut self, path: &str, seg: &Seg<'_>, field: usize) {
+        self.origin.push((path.to_owned(), seg.path(field)));
+    }
+
+    /// Deletes `key` from the stored version if the field is `""`.
+    pub(super) fn erase(&mut self, key: &'static str, seg: &Seg<'_>, field: usize) {
+        if seg.erased(field) {
+            self.forget(key);
+        }
+    }
+
+    /// Deletes `key` from the stored version.
+    pub(super) fn forget(&mut self, key: &'static str) {
+        self.erased.push(key);
+    }
+}
+
+/// The message on its way into resources.
+pub(super) struct Context<'c> {
+    /// The feed's and the site's settings.
+    pub(super) settings: &'c Hl7Settings,
+    current: &'c dyn Fn(&str, &str) -> Option<Vec<u8>>,
+    /// MSH-10.
+    pub(super) control_id: String,
+    /// MSH-9.1: `ADT`.
+    pub(super) kind: String,
+    /// MSH-9.2: `A01`.
+    pub(super) trigger: String,
+    /// MSH-7 as written.
+    pub(super) sent: String,
+    /// MSH-4.
+    pub(super) facility: Option<String>,
+    drafts: Vec<Draft>,
+    places: HashMap<(&'static str, String), usize>,
+    rejected: Vec<Rejected>,
+    dropped: usize,
+    merges: Vec<(String, String)>,
+}
+
+impl<'c> Context<'c> {
+    /// Nothing mapped yet.
+    pub(super) fn new(
+        msh: &Seg<'_>,
+        settings: &'c Hl7Settings,
+        current: &'c dyn Fn(&str, &str) -> Option<Vec<u8>>,
+    ) -> Context<'c> {
+        let part = |n| msh.rep(9).part(n).unwrap_or_default().to_ascii_uppercase();
+        // Older senders write the structure alone: `ADT_A01`.
+        let (kind, trigger) = match part(1).split_once('_') {
+            Some((kind, trigger)) if part(2).is_empty() => (kind.to_owned(), trigger.to_owned()),
+            _ => (part(1), part(2)),
+        };
+        Context {
+            settings,
+            current,
+            control_id: msh.text(10).unwrap_or_default(),
+            kind,
+            trigger,
+            sent: msh.text(7).unwrap_or_default(),
+            facility: msh.text(4),
+            drafts: Vec::new(),
+            places: HashMap::new(),
+            rejected: Vec::new(),
+            dropped: 0,
+            merges: Vec::new(),
+        }
+    }
+
+    /// Whether this is an ADT message: only those change what is known about a person or a visit.
+    pub(super) fn is_adt(&self) -> bool {
+        self.kind == "ADT"
+    }
+
+    /// How persons and visits of this message meet the stored ones.
+    pub(super) fn demographics(&self) -> Meet {
+        if self.is_adt() { Meet::Amend } else { Meet::Fill }
+    }
+
+    /// Puts a field (or a whole segment) aside.
+    pub(super) fn reject(&mut self, seg: &Seg<'_>, field: Option<usize>, reason: impl Into<String>) {
+        let field = field.map(|field| format!("{}-{field}", seg.name));
+        self.add_rejected(problem(seg.line, &seg.at(), field.as_deref(), reason));
+    }
+
+    /// Takes over a report.
+    pub(super) fn add_rejected(&mut self, mut rejected: Rejected) {
+        if self.rejected.len() >= MAX_REJECTED {
+            self.dropped += 1;
+            return;
+        }
+        rejected.resource = rejected.resource.or_else(|| self.named());
+        self.rejected.push(rejected);
+    }
+
+    /// The control id, for reports.
+    pub(super) fn named(&self) -> Option<String> {
+        (!self.control_id.is_empty()).then(|| self.control_id.clone())
+    }
+
+    /// Notes that `from` is from now on part of `into`.
+    pub(super) fn merge(&mut self, from: String, into: String) {
+        if from != into && !self.merges.iter().any(|(a, b)| *a == from && *b == into) {
+            self.merges.push((from, into));
+        }
+    }
+
+    /// A timestamp field as `dateTime`; what is none is reported and left out.
+    pub(super) fn when(&mut self, seg: &Seg<'_>, field: usize) -> Option<String> {
+        let text = seg.text(field)?;
+        let read = time::date_time(&text, &self.settings.zone).ok();
+        self.told(read, seg, field)
+    }
+
+    /// A date field; what is none is reported and left out.
+    pub(super) fn day(&mut self, seg: &Seg<'_>, field: usize) -> Option<String> {
+        let read = time::date(&seg.text(field)?).ok();
+        self.told(read, seg, field)
+    }
+
+    /// A timestamp field as `instant`: nothing if it has no time of day.
+    pub(super) fn instant(&mut self, seg: &Seg<'_>, field: usize) -> Option<String> {
+        let read = time::instant(&seg.text(field)?, &self.settings.zone).ok();
+        self.told(read, seg, field).flatten()
+    }
+
+    fn told<T>(&mut self, read: Option<T>, seg: &Seg<'_>, field: usize) -> Option<T> {
+        if read.is_none() {
+            self.reject(seg, Some(field), "is no timestamp (YYYYMMDDHHMMSS+ZZZZ); it is left out");
+        }
+        read
+    }
+
+    /// The resource as this message or the record has it.
+    pub(super) fn known(&self, kind: &'static str, id: &str) -> Option<Object> {
+        match self.places.get(&(kind, id.to_owned())).and_then(|at| self.drafts.get(*at)) {
+            Some(draft) => Some(draft.body.clone()),
+            None => Object::parse(&(self.current)(kind, id)?),
+        }
+    }
+
+    /// Adds the resource, meeting what this message or the record already has. What changes nothing is not added.
+    pub(super) fn emit(&mut self, draft: Draft, meet: Meet) {
+        let Draft { kind, id, body, origin, erased } = draft;
+        if let Some(earlier) = self.places.get(&(kind, id.clone())).and_then(|at| self.drafts.get_mut(*at)) {
+            let base = std::mem::take(&mut earlier.body);
+            earlier.body = combine(base, body, &erased, meet);
+            earlier.origin.extend(origin);
+            return;
+        }
+        let stored = if meet == Meet::Replace { None } else { (self.current)(kind, &id) };
+        let body = match stored.as_deref().and_then(Object::parse) {
+            Some(base) => combine(base, body, &erased, meet),
+            None => body,
+        };
+        if stored.is_some_and(|stored| stored == body.to_bytes()) {
+            return;
+        }
+        self.places.insert((kind, id.clone()), self.drafts.len());
+        self.drafts.push(Draft { kind, id, body, origin, erased: Vec::new() });
+    }
+
+    /// Adds elements to a resource that this message has already emitted; nothing if it has not.
+    pub(super) fn amend_emitted(&mut self, draft: Draft) {
+        if self.places.contains_key(&(draft.kind, draft.id.clone())) {
+            self.emit(draft, Meet::Amend);
+        }
+    }
+
+    /// The end: everything as JSON.
+    pub(super) fn finish(mut self, patient: Option<String>) -> Mapped {
+        if self.dropped > 0 {
+            let reason = format!("{} further problems in this message are not listed", self.dropped);
+            self.rejected.push(Rejected { resource: self.named(), ..problem(1, "MSH[1]", None, reason) });
+        }
+        let event = format!("{}^{}", self.kind, self.trigger);
+        let control_id = self.control_id;
+        let resources = self.drafts.into_iter().map(|draft| MappedResource {
+            json: draft.body.to_bytes(),
+            origin: Origin { control_id: control_id.clone(), fields: draft.origin },
+        });
+        let resources = resources.collect();
+        Mapped { control_id, event, resources, merges: self.merges, rejected: self.rejected, patient }
+    }
+}
+
+/// Elements of which FHIR allows one form only: a new form takes the old one's place.
+const CHOICES: [&str; 8] =
+    ["value", "effective", "deceased", "multipleBirth", "onset", "performed", "abatement", "medication"];
+
+fn choice(key: &str) -> Option<&'static str> {
+    let tail = |prefix: &str| key.strip_prefix(prefix).is_some_and(|t| t.starts_with(|c: char| c.is_ascii_uppercase()));
+    CHOICES.into_iter().find(|prefix| tail(prefix))
+}
+
+fn combine(mut base: Object, new: Object, erased: &[&str], meet: Meet) -> Object {
+    if meet == Meet::Replace {
+        return new;
+    }
+    if meet == Meet::Amend {
+        for key in erased {
+            base.take(key);
+        }
+    }
+    for (key, value) in new.into_fields() {
+        let key = key.into_owned();
+        let prefix = choice(&key);
+        if meet == Meet::Fill {
+            let taken = base.get(&key).is_some() || prefix.is_some_and(|prefix| has_choice(&base, prefix));
+            if !taken {
+                base.put(key, value);
+            } else if key == "identifier" {
+                unite(&mut base, key, value);
+            }
+            continue;
+        }
+        match key.as_str() {
+            "period" | "hospitalization" => {
+                let mut inner = base.take(&key).and_then(Json::into_object).unwrap_or_default();
+                let newer = value.into_object().unwrap_or_default();
+                for (name, part) in newer.into_fields() {
+                    inner.put(name, part);
+                }
+                base.put(key, inner);
+            }
+            "identifier" | "diagnosis" | "result" | "relatesTo" => unite(&mut base, key, value),
+            _ => {
+                if let Some(prefix) = prefix {
+                    base.drop_choice(prefix);
+                }
+                base.put(key, value);
+            }
+        }
+    }
+    base
+}
+
+fn has_choice(object: &Object, prefix: &str) -> bool {
+    object.keys().any(|key| choice(key) == Some(prefix))
+}
+
+/// Joins two lists, the newer entry standing for an older one about the same thing. An identifier that says the same as
+/// the stored one leaves the stored bytes alone, so that nothing changes for nothing.
+fn unite(base: &mut Object, key: String, value: Json) {
+    let mut items = base.take(&key).map(Json::into_items).unwrap_or_default();
+    for newer in value.into_items() {
+        let about = about(&newer);
+        match items.iter_mut().find(|older| about.is_some() && self::about(older) == about) {
+            Some(_) if key == "identifier" => {}
+            Some(older) => *older = newer,
+            None => items.push(newer),
+        }
+    }
+    base.put(key, items);
+}
+
+/// What a list entry is about: an identifier's system and value, else the first reference in it.
+fn about(item: &Json) -> Option<(String, String)> {
+    let bytes = Object::default().with("x", item.clone()).to_bytes();
+    let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    let item = value.get("x")?;
+    let text = |value: Option<&serde_json::Value>| value.and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+    if item.get("value").is_some() {
+        return Some((text(item.get("system")), text(item.get("value"))));
+    }
+    let reference = item.get("reference").or_else(|| {
+        ["condition", "target"].iter().find_map(|key| item.get(key).and_then(|inner| inner.get("reference")))
+    })?;
+    Some((String::new(), reference.as_str()?.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(json: &str) -> Object {
+        Object::parse(json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_message_amends_fills_or_replaces() {
+        let stored = r#"{"id":"a","status":"in-progress","period":{"start":"2021-01-01"},"deceasedBoolean":false,"identifier":[{"system":"s","value":"1","use":"usual"}]}"#;
+        let newer = r#"{"status":"finished","period":{"end":"2021-01-05"},"deceasedDateTime":"2021","identifier":[{"system":"s","value":"1"},{"system":"s","value":"2"}],"class":"IMP"}"#;
+        for (meet, expected) in [
+            (
+                Meet::Amend,
+                r#"{"id":"a","status":"finished","period":{"start":"2021-01-01","end":"2021-01-05"},"deceasedDateTime":"2021","identifier":[{"system":"s","value":"1","use":"usual"},{"system":"s","value":"2"}],"class":"IMP"}"#,
+            ),
+            (
+                Meet::Fill,
+                r#"{"id":"a","status":"in-progress","period":{"start":"2021-01-01"},"deceasedBoolean":false,"identifier":[{"system":"s","value":"1","use":"usual"},{"system":"s","value":"2"}],"class":"IMP"}"#,
+            ),
+            (Meet::Replace, newer),
+        ] {
+            let out = combine(object(stored), object(newer), &[], meet).to_bytes();
+            let (out, expected): (serde_json::Value, serde_json::Value) =
+                (serde_json::from_slice(&out).unwrap(), serde_json::from_str(expected).unwrap());
+            assert_eq!(out, expected, "{meet:?}");
+        }
+        let out = combine(object(stored), object("{}"), &["period"], Meet::Amend);
+        assert!(out.get("period").is_none());
+    }
+
+    #[test]
+    fn ids_do_not_depend_on_where_parts_are_cut() {
+        assert_eq!(id_of("Patient", &["a", "b"]), id_of("Patient", &["a", "b"]));
+        assert_ne!(id_of("Patient", &["a", "bc"]), id_of("Patient", &["ab", "c"]));
+        assert_ne!(id_of("Patient", &["a"]), id_of("Encounter", &["a"]));
+    }
+}

@@ -1,0 +1,228 @@
+//! The walk over a message: patient by patient, order by order, each segment to the module that knows it.
+//!
+//! Segments mean the same in every message type, so one walk serves all; the type and the event decide details where
+//! the modules ask for them.
+
+use haechi_record::chart::Rejected;
+
+use super::clinical;
+use super::context::Context;
+use super::message::{Message, Seg, problem};
+use super::observe::{self, Around};
+use super::order::{self, Chart, Group};
+use super::patient::{self, Subject};
+use super::visit;
+use super::{document, medicine, schedule, vaccine};
+
+/// Message types that are read (MSH-9.1).
+const KINDS: [&str; 22] = [
+    "ADT", "ORU", "OUL", "ORM", "OMG", "OML", "OMI", "OMP", "OMD", "OMN", "OMS", "RDE", "RDS", "RAS", "RGV", "MDM",
+    "VXU", "SIU", "DFT", "BAR", "REF", "PPR",
+];
+
+/// Maps the whole message into the context; the patient's id.
+///
+/// # Errors
+/// The whole message is refused: a type that is not read, or a patient that is not named.
+pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>) -> Result<Option<String>, Rejected> {
+    let segs: Vec<&Seg<'_>> = message.segments.iter().collect();
+    check_type(ctx, segs.first().copied())?;
+    let (head, people) = by_patient(&segs);
+    if people.is_empty() {
+        let rejected = problem(1, "PID[1]", Some("PID-3"), "the message has no PID segment, so it names no patient");
+        return Err(Rejected { resource: ctx.named(), ..rejected });
+    }
+    // Every identity first: one that is missing refuses the message before anything of it is kept.
+    let mut subjects: Vec<Subject> = Vec::new();
+    for segs in &people {
+        if let Some(pid) = segs.first() {
+            subjects.push(patient::identify(ctx, pid)?);
+        }
+    }
+    if ctx.is_adt() && matches!(ctx.trigger.as_str(), "A24" | "A37") {
+        let rejected =
+            problem(1, "PID[1]", None, "linking or unlinking two patients without merging them is not applied");
+        return Err(Rejected { resource: ctx.named(), ..rejected });
+    }
+    let evn = head.iter().copied().find(|seg| seg.name == "EVN");
+    for (segs, subject) in people.iter().zip(&subjects) {
+        one_patient(ctx, subject, segs, evn);
+    }
+    if let Some(sch) = segs.iter().copied().find(|seg| seg.name == "SCH") {
+        schedule::appointment(ctx, &subjects, sch, &segs);
+    }
+    Ok(subjects.into_iter().next().map(|subject| subject.id))
+}
+
+fn check_type(ctx: &Context<'_>, msh: Option<&Seg<'_>>) -> Result<(), Rejected> {
+    let line = msh.map_or(1, |msh| msh.line);
+    let reason = match ctx.kind.as_str() {
+        "" => "the message type is missing".to_owned(),
+        "ACK" | "ORR" | "RRE" | "ORL" | "ORG" | "RRD" | "MCF" => {
+            "an acknowledgement or answer has nothing to file".to_owned()
+        }
+        kind if KINDS.contains(&kind) => return Ok(()),
+        // The type is three letters of a published table; anything else may be data and is not repeated.
+        kind if kind.len() == 3 && kind.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            format!("message type {kind} is not read")
+        }
+        _ => "the message type is none that is known".to_owned(),
+    };
+    Err(Rejected { resource: ctx.named(), ..problem(line, "MSH[1]", Some("MSH-9"), reason) })
+}
+
+/// What stands before the first PID, and each PID with what follows it.
+fn by_patient<'s>(segs: &[&'s Seg<'s>]) -> (Vec<&'s Seg<'s>>, Vec<Vec<&'s Seg<'s>>>) {
+    let mut head = Vec::new();
+    let mut people: Vec<Vec<&Seg<'_>>> = Vec::new();
+    for seg in segs {
+        match people.last_mut() {
+            _ if seg.name == "PID" => people.push(vec![seg]),
+            Some(person) => person.push(seg),
+            None => head.push(*seg),
+        }
+    }
+    (head, people)
+}
+
+fn one_patient(ctx: &mut Context<'_>, subject: &Subject, segs: &[&Seg<'_>], evn: Option<&Seg<'_>>) {
+    let Some(pid) = segs.first().copied() else { return };
+    let more: Vec<&Seg<'_>> = segs.iter().copied().filter(|seg| matches!(seg.name, "PD1" | "NK1")).collect();
+    patient::patient(ctx, subject, pid, &more);
+    let find = |name: &str| segs.iter().copied().find(|seg| seg.name == name);
+    let visit = find("PV1").and_then(|pv1| visit::visit(ctx, subject, pid, pv1, find("PV2"), evn));
+    let chart = Chart { subject, visit: visit.as_ref() };
+
+    // In OUL and in specimen-centred orders SPM opens what follows; elsewhere it closes what it follows.
+    let specimen_first = ctx.kind == "OUL" || (ctx.kind == "OML" && matches!(ctx.trigger.as_str(), "O33" | "O35"));
+    let mut specimen: Vec<&Seg<'_>> = Vec::new();
+    let mut loose: Vec<&Seg<'_>> = Vec::new();
+    let mut open: Option<Group<'_>> = None;
+    for seg in segs {
+        let opens = match (seg.name, &open) {
+            ("ORC", Some(group)) => !(specimen_first && group.orc.is_none() && has(group, "OBR") && !has(group, "OBX")),
+            ("ORC", None) => true,
+            ("OBR", Some(group)) => has(group, "OBR") || has(group, "TXA"),
+            ("OBR" | "RXO" | "RXE" | "RXA" | "RXD", None) => true,
+            ("RXO", Some(group)) => has(group, "RXO") || has(group, "RXE"),
+            ("RXE", Some(group)) => has(group, "RXE"),
+            // Without ORC (version 2.3) each RXA is an administration of its own.
+            ("RXA", Some(group)) => ctx.kind == "VXU" && has(group, "RXA"),
+            _ => false,
+        };
+        if seg.name == "SPM" && specimen_first {
+            close(ctx, chart, &mut open, &specimen);
+            specimen = vec![seg];
+            continue;
+        }
+        if opens {
+            // A document that stands between ORC and its OBR does not take the ORC away.
+            let between = open.as_ref().is_some_and(|group| has(group, "TXA") && !has(group, "OBR"));
+            let orc = if between { open.as_mut().and_then(|group| group.orc.take()) } else { None };
+            close(ctx, chart, &mut open, &specimen);
+            open = Some(match seg.name {
+                "ORC" => Group { orc: Some(seg), segs: Vec::new() },
+                _ => Group { orc, segs: vec![seg] },
+            });
+            continue;
+        }
+        match (seg.name, &mut open) {
+            ("AL1", _) => clinical::allergy(ctx, subject, seg),
+            ("IAM", _) => clinical::adverse_reaction(ctx, subject, seg),
+            ("DG1", _) => clinical::diagnosis(ctx, subject, visit.as_ref(), seg),
+            ("PRB", _) => clinical::problem(ctx, subject, visit.as_ref(), seg),
+            ("PR1", _) => clinical::procedure(ctx, subject, visit.as_ref(), seg),
+            ("IN1", _) => clinical::coverage(ctx, subject, seg),
+            ("MRG", _) => patient::merge(ctx, subject, seg),
+            ("ORC", Some(group)) => group.orc = Some(seg),
+            (
+                "OBX" | "NTE" | "TQ1" | "SPM" | "OBR" | "RXR" | "RXC" | "RXE" | "RXO" | "RXD" | "RXA" | "TXA",
+                Some(group),
+            ) => {
+                group.segs.push(seg);
+            }
+            ("OBX" | "NTE", None) => loose.push(seg),
+            ("TXA", None) => open = Some(Group { orc: None, segs: vec![seg] }),
+            _ => {}
+        }
+    }
+    close(ctx, chart, &mut open, &specimen);
+    unordered(ctx, chart, &loose);
+}
+
+fn has(group: &Group<'_>, name: &str) -> bool {
+    group.segs.iter().any(|seg| seg.name == name)
+}
+
+/// The group is whole: to the module that knows its detail segment.
+fn close(ctx: &mut Context<'_>, chart: Chart<'_>, open: &mut Option<Group<'_>>, specimen: &[&Seg<'_>]) {
+    let Some(mut group) = open.take() else { return };
+    if has(&group, "TXA") {
+        document::document(ctx, chart, &group);
+        // In MDM the orders before TXA are the ones that the document is about; its OBX are the document.
+        let txa = group.segs.iter().position(|seg| seg.name == "TXA").unwrap_or_default();
+        group.segs.truncate(txa);
+    }
+    if !has(&group, "OBR") && ctx.kind != "VXU" {
+        // What was measured around an order of medicine, or around one that cannot be filed, stands by itself.
+        let loose: Vec<&Seg<'_>> = observations(&group);
+        group.segs.retain(|seg| !loose.iter().any(|taken| std::ptr::eq(*taken, *seg)));
+        unordered(ctx, chart, &loose);
+    }
+    if has(&group, "RXA") && ctx.kind == "VXU" {
+        vaccine::immunization(ctx, chart, &group);
+    } else if ["RXO", "RXE", "RXD", "RXA"].iter().any(|name| has(&group, name)) {
+        medicine::medication(ctx, chart, &group);
+    } else if has(&group, "OBR") {
+        order::observation_order(ctx, chart, &group, specimen);
+    } else if let Some(orc) = group.orc
+        && ctx.kind != "MDM"
+    {
+        let stops = order::standing(Some(orc)).is_some_and(|(order, _)| order != super::terms::Order::Active);
+        let reason = if stops {
+            "stops or changes an order without its OBR or RXE, so it is not known which; the order stays as it was"
+        } else {
+            "an order without a detail segment (OBR, RXO, RXE) that is read"
+        };
+        ctx.reject(orc, Some(1), reason);
+    }
+}
+
+/// The OBX of a group with the NTE that follow them.
+fn observations<'s>(group: &Group<'s>) -> Vec<&'s Seg<'s>> {
+    let from = group.segs.iter().position(|seg| seg.name == "OBX").unwrap_or(group.segs.len());
+    let mut within = false;
+    let mut out = Vec::new();
+    for seg in group.segs.iter().skip(from) {
+        within = seg.name == "OBX" || (within && seg.name == "NTE");
+        if within {
+            out.push(*seg);
+        }
+    }
+    out
+}
+
+/// OBX outside orders: measurements at registration, answers, documents.
+fn unordered(ctx: &mut Context<'_>, chart: Chart<'_>, loose: &[&Seg<'_>]) {
+    let around = Around {
+        subject: chart.subject,
+        visit: chart.visit,
+        order: None,
+        section: None,
+        taken: None,
+        issued: None,
+        specimen: None,
+        belongs: Vec::new(),
+    };
+    let mut seen = std::collections::HashMap::new();
+    for result in observe::results(loose) {
+        let Some(obx) = result.lines.first().copied() else { continue };
+        if observe::is_document(&observe::value_type(obx)) {
+            document::stray(ctx, chart, obx);
+            continue;
+        }
+        let same = seen.entry((obx.rep(3).part(1), obx.text(4), obx.text(14))).or_insert(0);
+        observe::observation(ctx, &around, &result, *same);
+        *same += 1;
+    }
+}

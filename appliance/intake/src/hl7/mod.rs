@@ -1,0 +1,115 @@
+//! HL7 v2 messages become FHIR R4 resources, after HL7's published v2-to-FHIR mapping.
+//!
+//! Bytes in, JSON out: no file, no clock, no log, no database. [`split`] finds the messages in a file or a frame, [`map`]
+//! turns one into resources with stable ids, each remembering the field every element came from. A field, segment or
+//! line that is wrong is put aside with its reason and the rest goes in; a message whose patient is not certain is
+//! refused as a whole.
+//!
+//! In reading order: [`split`], charset, message (delimiters, escapes), events (the walk), then patient, visit, clinical,
+//! order, observe, medicine, vaccine, document, schedule; types, terms, time and json are the tools; context holds what
+//! one message has become and meets it with what the record has.
+
+mod charset;
+mod clinical;
+mod context;
+#[cfg(test)]
+mod corpus;
+mod document;
+mod events;
+mod json;
+mod medicine;
+mod message;
+mod observe;
+mod order;
+mod patient;
+mod schedule;
+mod split;
+mod terms;
+mod time;
+mod types;
+mod vaccine;
+mod visit;
+
+use haechi_record::chart::{Origin, Rejected};
+use jiff::tz::TimeZone;
+
+pub use split::{Piece, split};
+
+/// Longest message taken, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = message::MAX_MESSAGE_BYTES;
+
+/// What a site says about one feed.
+#[derive(Debug, Clone)]
+pub struct Hl7Settings {
+    /// The character set of this feed whatever MSH-18 says: `utf-8`, `cp949`, `iso-8859-1`, ...; see [`knows_charset`].
+    pub charset_override: Option<String>,
+    /// The character set where MSH-18 is empty.
+    pub assume_charset: String,
+    /// Zone of timestamps that carry no offset.
+    pub zone: TimeZone,
+    /// Identifier system of numbers whose sender leaves the assigning authority empty: a URI, an OID, or an HL7
+    /// authority as `HAECHI&1.2.410.100000.1.1&ISO`. Empty: the sending facility (MSH-4) stands in.
+    pub assigning_authority: String,
+}
+
+/// Whether `name` is a character set that [`map`] can read, for checking settings early.
+#[must_use]
+pub fn knows_charset(name: &str) -> bool {
+    charset::named(name).is_some()
+}
+
+/// What a message became.
+#[derive(Debug)]
+pub struct Mapped {
+    /// MSH-10, empty if the sender left it out.
+    pub control_id: String,
+    /// `ADT^A01`.
+    pub event: String,
+    /// Resources to store, new or amended; what the message repeats without change is not among them.
+    pub resources: Vec<MappedResource>,
+    /// Patient ids (from, into): the first is from now on part of the second.
+    pub merges: Vec<(String, String)>,
+    /// What was put aside. `file` is empty and `line` counts within the message: see [`Piece::locate`].
+    pub rejected: Vec<Rejected>,
+    /// Logical id of the (first) patient.
+    pub patient: Option<String>,
+}
+
+/// One resource and where it came from.
+#[derive(Debug)]
+pub struct MappedResource {
+    /// The resource as FHIR R4 JSON, with `resourceType` and `id`.
+    pub json: Vec<u8>,
+    /// Control id, and (element, field) pairs such as (`valueQuantity`, `OBX[2]-5`).
+    pub origin: Origin,
+}
+
+/// Maps one message. `current` gives the stored JSON of a resource by type and id, so that an update amends it: a
+/// discharge completes the stored visit, a corrected result replaces the stored one, a field that ADT leaves empty keeps
+/// what is stored and `""` deletes it.
+///
+/// # Errors
+/// Nothing of the message may be filed: it cannot be read, its type is not one that is read, or it does not name its
+/// patient. The reasons name segment and field; `file` is empty and `line` counts within the message.
+pub fn map(
+    message: &[u8],
+    settings: &Hl7Settings,
+    current: &dyn Fn(&str, &str) -> Option<Vec<u8>>,
+) -> Result<Mapped, Vec<Rejected>> {
+    let one = |rejected: Rejected| vec![rejected];
+    let text =
+        message::Text::read(message, settings.charset_override.as_deref(), &settings.assume_charset).map_err(one)?;
+    let rows = text.rows().map_err(one)?;
+    let parsed = rows.message().map_err(one)?;
+    let Some(msh) = parsed.segments.first() else {
+        return Err(one(message::problem(1, "MSH[1]", None, "the message has no segments")));
+    };
+    let mut ctx = context::Context::new(msh, settings, current);
+    for rejected in &parsed.rejected {
+        ctx.add_rejected(rejected.clone());
+    }
+    match events::file(&mut ctx, &parsed) {
+        Ok(patient) => Ok(ctx.finish(patient)),
+        Err(rejected) => Err(one(rejected)),
+    }
+}
