@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::json::{Json, Object};
 use super::message::{Seg, problem};
+use super::patient::Subject;
 use super::types::Number;
 use super::{Hl7Settings, Mapped, MappedResource, time};
 
@@ -247,15 +248,8 @@ impl<'c> Context<'c> {
         self.drafts.push(Draft { kind, id, body, origin, erased: Vec::new() });
     }
 
-    /// Adds elements to a resource that this message has already emitted; nothing if it has not.
-    pub(super) fn amend_emitted(&mut self, draft: Draft) {
-        if self.places.contains_key(&(draft.kind, draft.id.clone())) {
-            self.emit(draft, Meet::Amend);
-        }
-    }
-
     /// The end: everything as JSON.
-    pub(super) fn finish(mut self, patient: Option<String>) -> Mapped {
+    pub(super) fn finish(mut self, subject: Option<Subject>) -> Mapped {
         if self.dropped > 0 {
             let reason = format!("{} further problems in this message are not listed", self.dropped);
             self.rejected.push(Rejected { resource: self.named(), ..problem(1, "MSH[1]", None, reason) });
@@ -267,7 +261,9 @@ impl<'c> Context<'c> {
             origin: Origin { control_id: control_id.clone(), fields: draft.origin },
         });
         let resources = resources.collect();
-        Mapped { control_id, event, resources, merges: self.merges, rejected: self.rejected, patient }
+        let (patient, number) =
+            subject.map(|Subject { id, number: (system, value) }| (id, (system.unwrap_or_default(), value))).unzip();
+        Mapped { control_id, event, resources, merges: self.merges, rejected: self.rejected, patient, number }
     }
 }
 
@@ -303,7 +299,7 @@ fn combine(mut base: Object, new: Object, erased: &[&str], meet: Meet) -> Object
         }
         match key.as_str() {
             "period" | "hospitalization" => {
-                let mut inner = base.take(&key).and_then(Json::into_object).unwrap_or_default();
+                let mut inner = base.get(&key).cloned().and_then(Json::into_object).unwrap_or_default();
                 let newer = value.into_object().unwrap_or_default();
                 for (name, part) in newer.into_fields() {
                     inner.put(name, part);
@@ -329,7 +325,7 @@ fn has_choice(object: &Object, prefix: &str) -> bool {
 /// Joins two lists, the newer entry standing for an older one about the same thing. An identifier that says the same as
 /// the stored one leaves the stored bytes alone, so that nothing changes for nothing.
 fn unite(base: &mut Object, key: String, value: Json) {
-    let mut items = base.take(&key).map(Json::into_items).unwrap_or_default();
+    let mut items = base.get(&key).cloned().map(Json::into_items).unwrap_or_default();
     for newer in value.into_items() {
         let about = about(&newer);
         match items.iter_mut().find(|older| about.is_some() && self::about(older) == about) {

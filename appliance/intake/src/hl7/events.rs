@@ -20,11 +20,11 @@ const KINDS: [&str; 22] = [
     "VXU", "SIU", "DFT", "BAR", "REF", "PPR",
 ];
 
-/// Maps the whole message into the context; the patient's id.
+/// Maps the whole message into the context; its (first) patient.
 ///
 /// # Errors
 /// The whole message is refused: a type that is not read, or a patient that is not named.
-pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>) -> Result<Option<String>, Rejected> {
+pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>) -> Result<Option<Subject>, Rejected> {
     let segs: Vec<&Seg<'_>> = message.segments.iter().collect();
     check_type(ctx, segs.first().copied())?;
     let (head, people) = by_patient(&segs);
@@ -51,7 +51,7 @@ pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>) -> Result<Optio
     if let Some(sch) = segs.iter().copied().find(|seg| seg.name == "SCH") {
         schedule::appointment(ctx, &subjects, sch, &segs);
     }
-    Ok(subjects.into_iter().next().map(|subject| subject.id))
+    Ok(subjects.into_iter().next())
 }
 
 fn check_type(ctx: &Context<'_>, msh: Option<&Seg<'_>>) -> Result<(), Rejected> {

@@ -9,6 +9,8 @@
 //! order, observe, medicine, vaccine, document, schedule; types, terms, time and json are the tools; context holds what
 //! one message has become and meets it with what the record has.
 
+#[cfg(test)]
+mod behaviour;
 mod charset;
 mod clinical;
 mod context;
@@ -73,6 +75,9 @@ pub struct Mapped {
     pub rejected: Vec<Rejected>,
     /// Logical id of the (first) patient.
     pub patient: Option<String>,
+    /// System (or nothing) and value of the number that the patient was recognised by, so that the pipeline can find a
+    /// chart that another road made for the same number.
+    pub number: Option<(String, String)>,
 }
 
 /// One resource and where it came from.
@@ -109,7 +114,7 @@ pub fn map(
         ctx.add_rejected(rejected.clone());
     }
     match events::file(&mut ctx, &parsed) {
-        Ok(patient) => Ok(ctx.finish(patient)),
+        Ok(subject) => Ok(ctx.finish(subject)),
         Err(rejected) => Err(one(rejected)),
     }
 }

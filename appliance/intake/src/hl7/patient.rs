@@ -13,7 +13,8 @@ use super::{terms, time, types};
 pub(super) struct Subject {
     /// Logical id.
     pub(super) id: String,
-    number: Number,
+    /// The number that the id derives from.
+    pub(super) number: Number,
 }
 
 impl Subject {

@@ -281,7 +281,7 @@ fn hospitalization(draft: &mut Draft, pv1: &Seg<'_>, default: Option<&str>) -> O
     out
 }
 
-/// The visit lists a diagnosis. Nothing happens if the visit was not in this message.
+/// The visit lists a diagnosis.
 pub(super) fn diagnosed(
     ctx: &mut Context<'_>,
     visit: &Visit,
@@ -294,7 +294,7 @@ pub(super) fn diagnosed(
     item.maybe("rank", rank);
     let mut draft = Draft::new("Encounter", visit.id.clone());
     draft.body.put("diagnosis", vec![Json::Object(item)]);
-    if ctx.demographics() == Meet::Amend {
-        ctx.amend_emitted(draft);
+    if ctx.known("Encounter", &visit.id).is_some() {
+        ctx.emit(draft, Meet::Amend);
     }
 }
