@@ -97,11 +97,11 @@ pub(crate) fn work(shared: &Shared<'_>, jobs: &Receiver<Job>, to_writer: &Sender
 
 /// `None`: it waits for its patient.
 fn fhir(shared: &Shared<'_>, found: Found, last: bool) -> Option<Ready> {
-    let item = match found {
+    let mut item = match found {
         Found::Resource(item) => item,
         Found::Rejected(rejected, patient) => return Some(Ready::Rejected(rejected, patient)),
     };
-    let head = match head::read(&item.raw, &item.place) {
+    let head = match item.head.take().map_or_else(|| head::read(&item.raw, &item.place), Ok) {
         Ok(head) => head,
         Err(rejected) => return Some(Ready::Rejected(*rejected, None)),
     };

@@ -221,7 +221,7 @@ fn words_of(raw: &[u8], root: &Json<'_>, id: &str, source: &Source) -> String {
         for name in read::person(&[(id, raw)]).names {
             say(&name);
         }
-    } else if let Some(entry) = read::entry(raw, id, source.received, None) {
+    } else if let Some(entry) = read::entry_of(root, id, source.received, None, &|_| None) {
         say(&entry.title);
         entry.other_titles.iter().for_each(|title| say(title));
         entry.facts.iter().chain(&entry.texts).for_each(|fact| say(&fact.text));

@@ -3,13 +3,14 @@
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
+use haechi_record::chart::Rejected;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::cut::{Cutter, Piece, Rest};
-use super::head::{self, is_id, malformed};
+use super::head::{self, Head, is_id, malformed};
 use super::reference::References;
 use super::{Found, Item, MAX_RESOURCE_BYTES, Place, Taker};
 
@@ -27,6 +28,8 @@ struct Shape<'a> {
     resource_type: Option<&'a RawValue>,
     #[serde(borrow, rename = "type")]
     bundle_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    entry: Option<&'a RawValue>,
 }
 
 impl Shape<'_> {
@@ -61,41 +64,85 @@ pub(crate) fn document(bytes: &[u8], place: &Place, taker: Taker<'_>) -> bool {
 }
 
 fn nested(bytes: &[u8], place: &Place, depth: u8, taker: Taker<'_>) -> bool {
-    let whole = serde_json::from_slice::<Shape<'_>>(bytes);
-    let history = match &whole {
-        Ok(shape) if !shape.is_bundle() => return single(bytes, place, taker),
-        Ok(shape) => shape.is_history(),
+    match serde_json::from_slice::<Shape<'_>>(bytes) {
+        Ok(shape) if !shape.is_bundle() => single(bytes, place, taker),
+        Ok(shape) => well_formed(bytes, &shape, place, depth, taker),
         Err(error) if !looks_like_bundle(bytes) => {
-            return taker(Found::Rejected(malformed(error, place, place.line, None), None));
-        }
-        // Malformed somewhere: what is whole in it goes in all the same.
-        Err(_) => false,
-    };
-    // Reading a slice cannot fail.
-    let Ok((references, _)) = index(Cutter::new(bytes)) else { return true };
-    let references = Arc::new(references);
-    let mut rejected = 0u64;
-    let alive = if history {
-        // Newest first on the wire; the newest must be stored last to be the current one.
-        let mut found = Vec::new();
-        let alive = emit(Cutter::new(bytes), place, &references, depth, &mut |one| {
-            found.push(one);
-            true
-        });
-        alive.unwrap_or(true) && found.into_iter().rev().all(&mut *taker)
-    } else {
-        emit(Cutter::new(bytes), place, &references, depth, &mut |one| {
-            rejected += u64::from(matches!(one, Found::Rejected(..)));
-            taker(one)
-        })
-        .unwrap_or(true)
-    };
-    match whole {
-        Err(error) if alive && rejected == 0 => {
             taker(Found::Rejected(malformed(&error, place, place.line, None), None))
         }
-        _ => alive,
+        Err(error) => broken(bytes, &error, place, depth, taker),
     }
+}
+
+/// The usual case: every entry is looked at once, and the names are known before the first goes out.
+fn well_formed(bytes: &[u8], shape: &Shape<'_>, place: &Place, depth: u8, taker: Taker<'_>) -> bool {
+    let list = shape.entry.map_or("[]", RawValue::get);
+    let Ok(raws) = serde_json::from_str::<Vec<&RawValue>>(list) else {
+        let rejected = place.reject(None, Some("Bundle.entry".to_owned()), "entry is not a list");
+        return taker(Found::Rejected(rejected, None));
+    };
+    let mut references = References::default();
+    let mut read = Vec::with_capacity(raws.len());
+    let mut at = Position { offset: 0, line: place.line.unwrap_or(1) };
+    for (number, raw) in (0u64..).zip(raws) {
+        let entry_line = at.advance(bytes, raw.get());
+        let entry = serde_json::from_str::<Entry<'_>>(raw.get());
+        let resource_line = match entry.as_ref().map(|entry| entry.resource) {
+            Ok(Some(resource)) => at.advance(bytes, resource.get()),
+            _ => entry_line,
+        };
+        let place = Place { line: Some(resource_line), entry: Some(number), ..place.clone() };
+        let entry = entry.map_err(|error| malformed(&error, &place, Some(entry_line), None));
+        let head = entry.as_ref().ok().and_then(|entry| Some(head::read(entry.resource?.get().as_bytes(), &place)));
+        if let (Ok(entry), Some(Ok(head))) = (&entry, &head) {
+            name(&mut references, entry, head);
+        }
+        read.push((entry, head, place));
+    }
+    let references = Arc::new(references);
+    let mut out = |(entry, head, place)| match (entry, head) {
+        (Err(rejected), _) => taker(Found::Rejected(rejected, None)),
+        (Ok(entry), head) => one(&entry, head, &place, &references, depth, taker),
+    };
+    if shape.is_history() {
+        // Newest first on the wire; the newest must be stored last to be the current one.
+        read.into_iter().rev().all(&mut out)
+    } else {
+        read.into_iter().all(&mut out)
+    }
+}
+
+/// Counts lines while going forward through a document.
+struct Position {
+    offset: usize,
+    line: u64,
+}
+
+impl Position {
+    /// The line on which `part`, a slice of `whole` further on, begins.
+    fn advance(&mut self, whole: &[u8], part: &str) -> u64 {
+        let target = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+        let passed = whole.get(self.offset..target).unwrap_or_default();
+        self.line += u64::try_from(passed.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0);
+        self.offset = self.offset.max(target);
+        self.line
+    }
+}
+
+/// A bundle that is malformed somewhere: what is whole in it goes in all the same.
+fn broken(bytes: &[u8], error: &serde_json::Error, place: &Place, depth: u8, taker: Taker<'_>) -> bool {
+    // Reading a slice cannot fail.
+    let Ok((references, _)) = index(Cutter::new(bytes)) else { return true };
+    let mut rejected = 0u64;
+    let alive = emit(Cutter::new(bytes), place, &Arc::new(references), depth, &mut |one| {
+        rejected += u64::from(matches!(one, Found::Rejected(..)));
+        taker(one)
+    })
+    .unwrap_or(true);
+    if alive && rejected == 0 {
+        return taker(Found::Rejected(malformed(error, place, place.line, None), None));
+    }
+    alive
 }
 
 /// A document too large to be held: read twice, once for the names in it and once for its entries. `open` gives it from
@@ -144,7 +191,7 @@ fn looks_like_bundle(bytes: &[u8]) -> bool {
 
 fn single(bytes: &[u8], place: &Place, taker: Taker<'_>) -> bool {
     let raw = bytes.trim_ascii().to_vec();
-    taker(Found::Resource(Item { raw, place: place.clone(), id: None, references: Arc::default() }))
+    taker(Found::Resource(Item { raw, head: None, place: place.clone(), id: None, references: Arc::default() }))
 }
 
 /// First reading: which names the bundle gives to which resources.
@@ -160,13 +207,19 @@ fn index<R: BufRead>(mut cutter: Cutter<R>) -> io::Result<(References, Rest)> {
         let Ok(entry) = serde_json::from_slice::<Entry<'_>>(&bytes) else { continue };
         let Some(raw) = entry.resource.map(|raw| raw.get().as_bytes()) else { continue };
         let Ok(head) = head::read(raw, &Place::default()) else { continue };
-        let id = head.id.clone().or_else(|| given_id(&entry, &head.resource_type)).unwrap_or_else(|| content_id(raw));
-        let target = format!("{}/{id}", head.resource_type);
-        if let Some(url) = entry.full_url.as_deref().filter(|url| !url.is_empty()) {
-            references.add_url(url, &target);
-        }
-        references.add_identifiers(&head.resource_type, &head.identifiers, &target);
+        name(&mut references, &entry, &head);
     }
+}
+
+/// Notes the names that an entry gives its resource.
+fn name(references: &mut References, entry: &Entry<'_>, head: &Head) {
+    let raw = entry.resource.map_or("", RawValue::get).as_bytes();
+    let id = head.id.clone().or_else(|| given_id(entry, &head.resource_type)).unwrap_or_else(|| content_id(raw));
+    let target = format!("{}/{id}", head.resource_type);
+    if let Some(url) = entry.full_url.as_deref().filter(|url| !url.is_empty()) {
+        references.add_url(url, &target);
+    }
+    references.add_identifiers(&head.resource_type, &head.identifiers, &target);
 }
 
 /// Second reading: the resources.
@@ -193,7 +246,7 @@ fn emit<R: BufRead>(
         let place = Place { line: Some(first_line + line - 1), entry: Some(number), ..place.clone() };
         number += 1;
         let alive = match bytes {
-            Some(bytes) => one(&bytes, &place, references, depth, taker),
+            Some(bytes) => from_bytes(&bytes, &place, references, depth, taker),
             None => {
                 let reason = format!("an entry may have {} MiB at most; this one is larger", MAX_RESOURCE_BYTES >> 20);
                 taker(Found::Rejected(place.reject(None, None, reason), None))
@@ -205,12 +258,29 @@ fn emit<R: BufRead>(
     }
 }
 
-fn one(bytes: &[u8], place: &Place, references: &Arc<References>, depth: u8, taker: Taker<'_>) -> bool {
+fn from_bytes(bytes: &[u8], place: &Place, references: &Arc<References>, depth: u8, taker: Taker<'_>) -> bool {
     let entry = match serde_json::from_slice::<Entry<'_>>(bytes) {
         Ok(entry) => entry,
         Err(error) => return taker(Found::Rejected(malformed(&error, place, place.line, None), None)),
     };
-    let Some(raw) = entry.resource else {
+    // The resource may begin some lines after its entry.
+    let mut at = Position { offset: 0, line: place.line.unwrap_or(1) };
+    let line = entry.resource.map_or(at.line, |resource| at.advance(bytes, resource.get()));
+    let place = Place { line: Some(line), ..place.clone() };
+    let head = entry.resource.map(|raw| head::read(raw.get().as_bytes(), &place));
+    one(&entry, head, &place, references, depth, taker)
+}
+
+/// Hands one entry on. `head`: that of its resource, if it has one.
+fn one(
+    entry: &Entry<'_>,
+    head: Option<Result<Head, Box<Rejected>>>,
+    place: &Place,
+    references: &Arc<References>,
+    depth: u8,
+    taker: Taker<'_>,
+) -> bool {
+    let (Some(raw), Some(head)) = (entry.resource, head) else {
         let method = entry.request.as_ref().and_then(|request| request.method.as_deref());
         let reason = match method {
             Some("DELETE") => "deletions are not taken from files: what the record holds stays",
@@ -220,21 +290,18 @@ fn one(bytes: &[u8], place: &Place, references: &Arc<References>, depth: u8, tak
         };
         return taker(Found::Rejected(place.reject(None, None, reason), None));
     };
-    // The resource may begin some lines after its entry.
-    let offset = (raw.get().as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
-    let lines = bytes.get(..offset).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
-    let place = Place { line: place.line.map(|line| line + u64::try_from(lines).unwrap_or(0)), ..place.clone() };
     let raw = raw.get().as_bytes();
-    let head = match head::read(raw, &place) {
+    let head = match head {
         Ok(head) => head,
         Err(rejected) => return taker(Found::Rejected(*rejected, None)),
     };
     match head.resource_type.as_str() {
-        "Bundle" if depth < MAX_NESTING => nested(raw, &place, depth + 1, taker),
+        "Bundle" if depth < MAX_NESTING => nested(raw, place, depth + 1, taker),
         "Bundle" => taker(Found::Rejected(place.reject(None, None, "bundles inside bundles, too many deep"), None)),
         resource_type => {
-            let id = if head.id.is_some() { None } else { given_id(&entry, resource_type) };
-            taker(Found::Resource(Item { raw: raw.to_vec(), place, id, references: references.clone() }))
+            let id = if head.id.is_some() { None } else { given_id(entry, resource_type) };
+            let (raw, place, references) = (raw.to_vec(), place.clone(), references.clone());
+            taker(Found::Resource(Item { raw, head: Some(head), place, id, references }))
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) use haechi_record::prepare::MAX_RESOURCE_BYTES;
 pub(crate) struct Item {
     /// Its bytes, exactly.
     pub(crate) raw: Vec<u8>,
+    /// Its head, where it was read already.
+    pub(crate) head: Option<head::Head>,
     /// Where it stands.
     pub(crate) place: Place,
     /// The id that its place gives it (`fullUrl`, `request.url`), used if the resource has none of its own.

@@ -227,6 +227,11 @@ impl<'c> Context<'c> {
         }
     }
 
+    /// Whether this message has emitted the resource.
+    pub(super) fn emitted(&self, kind: &'static str, id: &str) -> bool {
+        self.places.contains_key(&(kind, id.to_owned()))
+    }
+
     /// Adds the resource, meeting what this message or the record already has. What changes nothing is not added.
     pub(super) fn emit(&mut self, draft: Draft, meet: Meet) {
         let Draft { kind, id, body, origin, erased } = draft;

@@ -160,7 +160,8 @@ pub(super) fn document(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Group<'_
 }
 
 /// An embedded document outside a report or an MDM message.
-pub(super) fn stray(ctx: &mut Context<'_>, chart: Chart<'_>, obx: &Seg<'_>) {
+pub(super) fn stray(ctx: &mut Context<'_>, chart: Chart<'_>, result: &observe::Result<'_>) {
+    let Some(obx) = result.lines.first().copied() else { return };
     let Some(attachment) = observe::attachment(ctx, obx) else { return };
     let key = types::ei_number(obx.rep(21))
         .map_or_else(|| format!("{}\u{1e}{}", ctx.control_id, obx.nth), |n| number_key(&n));
@@ -169,6 +170,10 @@ pub(super) fn stray(ctx: &mut Context<'_>, chart: Chart<'_>, obx: &Seg<'_>) {
     draft.put("status", if wrong { "entered-in-error" } else { "current" }, obx, 11);
     draft.maybe("type", types::concept(obx.rep(3)), obx, 3);
     draft.body.put("subject", chart.subject.reference());
+    let notes: Vec<String> = result.notes.iter().filter_map(|nte| observe::running_text(nte, 3)).collect();
+    if let Some(nte) = result.notes.first().filter(|_| !notes.is_empty()) {
+        draft.put("description", notes.join("\n"), nte, 3);
+    }
     let date = ctx.instant(obx, 14);
     draft.maybe("date", date, obx, 14);
     draft.put("content", vec![Json::Object(Object::default().with("attachment", attachment))], obx, 5);

@@ -89,16 +89,33 @@ fn one_patient(ctx: &mut Context<'_>, subject: &Subject, segs: &[&Seg<'_>], evn:
     let Some(pid) = segs.first().copied() else { return };
     let more: Vec<&Seg<'_>> = segs.iter().copied().filter(|seg| matches!(seg.name, "PD1" | "NK1")).collect();
     patient::patient(ctx, subject, pid, &more);
-    let find = |name: &str| segs.iter().copied().find(|seg| seg.name == name);
-    let visit = find("PV1").and_then(|pv1| visit::visit(ctx, subject, pid, pv1, find("PV2"), evn));
-    let chart = Chart { subject, visit: visit.as_ref() };
+    let mut visit = None;
+    let mut visits = segs.iter().filter(|seg| seg.name == "PV1").peekable();
+    let pv2_of = |pv1: &Seg<'_>, next: Option<&&&Seg<'_>>| {
+        let ours = |line| line > pv1.line && next.is_none_or(|next| line < next.line);
+        segs.iter().copied().find(|seg| seg.name == "PV2" && ours(seg.line))
+    };
+    // Diagnoses and the like may stand before PV1; those of later visits (earlier results in orders) stand after theirs.
+    if let Some(pv1) = visits.next() {
+        visit = visit::visit(ctx, subject, pid, pv1, pv2_of(pv1, visits.peek()), evn);
+    }
 
     // In OUL and in specimen-centred orders SPM opens what follows; elsewhere it closes what it follows.
     let specimen_first = ctx.kind == "OUL" || (ctx.kind == "OML" && matches!(ctx.trigger.as_str(), "O33" | "O35"));
     let mut specimen: Vec<&Seg<'_>> = Vec::new();
     let mut loose: Vec<&Seg<'_>> = Vec::new();
     let mut open: Option<Group<'_>> = None;
+    let mut first = true;
     for seg in segs {
+        let chart = Chart { subject, visit: visit.as_ref() };
+        if seg.name == "PV1" && !std::mem::take(&mut first) {
+            close(ctx, chart, &mut open, &specimen);
+            unordered(ctx, chart, &std::mem::take(&mut loose));
+            if let Some(pv1) = visits.next() {
+                visit = visit::visit(ctx, subject, pid, pv1, pv2_of(pv1, visits.peek()), None);
+            }
+            continue;
+        }
         let opens = match (seg.name, &open) {
             ("ORC", Some(group)) => !(specimen_first && group.orc.is_none() && has(group, "OBR") && !has(group, "OBX")),
             ("ORC", None) => true,
@@ -146,6 +163,7 @@ fn one_patient(ctx: &mut Context<'_>, subject: &Subject, segs: &[&Seg<'_>], evn:
             _ => {}
         }
     }
+    let chart = Chart { subject, visit: visit.as_ref() };
     close(ctx, chart, &mut open, &specimen);
     unordered(ctx, chart, &loose);
 }
@@ -218,7 +236,7 @@ fn unordered(ctx: &mut Context<'_>, chart: Chart<'_>, loose: &[&Seg<'_>]) {
     for result in observe::results(loose) {
         let Some(obx) = result.lines.first().copied() else { continue };
         if observe::is_document(&observe::value_type(obx)) {
-            document::stray(ctx, chart, obx);
+            document::stray(ctx, chart, &result);
             continue;
         }
         let same = seen.entry((obx.rep(3).part(1), obx.text(4), obx.text(14))).or_insert(0);

@@ -217,7 +217,12 @@ fn absent(draft: &mut Draft, obx: &Seg<'_>, code: &str) {
 fn identify(ctx: &Context<'_>, around: &Around<'_>, obx: &Seg<'_>, taken: Option<&str>, same: usize) -> String {
     let patient = around.subject.id.as_str();
     if let Some(number) = types::ei_number(obx.rep(21)) {
-        return id_of("Observation", &[patient, "number", &number_key(&number)]);
+        // Senders who number the instrument instead of the result repeat the number: each is kept for itself.
+        let numbered = |nth: usize| match nth {
+            0 => id_of("Observation", &[patient, "number", &number_key(&number)]),
+            nth => id_of("Observation", &[patient, "number", &number_key(&number), &nth.to_string()]),
+        };
+        return (0..).map(numbered).find(|id| !ctx.emitted("Observation", id)).unwrap_or_default();
     }
     let code = obx.rep(3).part(1).or_else(|| obx.rep(3).part(2)).unwrap_or_default();
     let sub = obx.rep(4).whole().unwrap_or_default();
@@ -328,12 +333,8 @@ fn value(ctx: &mut Context<'_>, obx: &Seg<'_>, rep: Rep<'_>, kind: &str, unit: O
         "CE" | "CWE" | "CNE" | "CF" | "IS" | "ID" => {
             types::concept(rep).map_or(Value::Nothing, |concept| Value::Element("valueCodeableConcept", concept.into()))
         }
-        "DT" => {
-            let out =
-                rep.part(1).map_or(Ok(Value::Nothing), |text| time::date(&text).map(|d| element("valueDateTime", d)));
-            timed(out, ctx)
-        }
-        "TS" | "DTM" => {
+        // A day that came with a time of day keeps it.
+        "DT" | "TS" | "DTM" => {
             let out = rep
                 .part(1)
                 .map_or(Ok(Value::Nothing), |text| time::date_time(&text, zone).map(|at| element("valueDateTime", at)));

@@ -123,7 +123,7 @@ fn request(ctx: &mut Context<'_>, study: &Study<'_>) {
     for result in observe::results(&group.segs) {
         let Some(obx) = result.lines.first() else { continue };
         if observe::is_document(&observe::value_type(obx)) {
-            super::document::stray(ctx, chart, obx);
+            super::document::stray(ctx, chart, &result);
         } else {
             observe::observation(ctx, &around, &result, count(&mut counts, obx));
         }
@@ -441,6 +441,9 @@ fn specimens(ctx: &mut Context<'_>, study: &Study<'_>, key: &str) -> Vec<Object>
             let system = types::authority(rep.sub(n, 2).as_deref(), rep.sub(n, 3).as_deref(), rep.sub(n, 4).as_deref());
             Some((system, rep.sub(n, 1)?))
         });
+        if ![2, 4, 7, 8, 17, 18].iter().any(|field| spm.filled(*field)) {
+            continue; // a number in a row says nothing about a specimen
+        }
         let own = format!("{key}\u{1e}{}", spm.text(1).unwrap_or_else(|| spm.nth.to_string()));
         let own = number.as_ref().map_or(own, number_key);
         let mut draft = Draft::new("Specimen", id_of("Specimen", &[&chart.subject.id, &own]));

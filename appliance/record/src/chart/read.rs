@@ -35,12 +35,22 @@ pub fn entry_with(
     origin: Option<Origin>,
     lookup: Lookup<'_>,
 ) -> Option<Entry> {
-    let root = Json::parse(raw)?;
+    entry_of(&Json::parse(raw)?, id, received, origin, lookup)
+}
+
+/// [`entry_with`], for bytes that are parsed already.
+pub(crate) fn entry_of(
+    root: &Json<'_>,
+    id: &str,
+    received: Timestamp,
+    origin: Option<Origin>,
+    lookup: Lookup<'_>,
+) -> Option<Entry> {
     let resource_type = root.string("resourceType")?;
     if NOT_CHART.contains(&resource_type) {
         return None;
     }
-    let mut reader = Reader::new(&root, resource_type, id, received, origin, lookup);
+    let mut reader = Reader::new(root, resource_type, id, received, origin, lookup);
     reader.title();
     reader.dates();
     reader.categories();
