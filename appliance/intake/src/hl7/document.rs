@@ -26,6 +26,8 @@ pub(super) fn document(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Group<'_
     let id_for = |number: &types::Number| id_of("DocumentReference", &[subject, &number_key(number)]);
     let mut draft = Draft::new("DocumentReference", id_for(&number));
     draft.put("masterIdentifier", types::identifier(&number, None), txa, 12);
+    let file = txa.whole(16).map(|file| types::identifier(&(None, file), None).into());
+    draft.list("identifier", file.into_iter().collect(), txa, 16);
     // T11 takes the document back; AV, CA, OB and UN (table 0273) say whether it may be used.
     let status = match (ctx.trigger.as_str(), txa.text(19).as_deref()) {
         ("T11", _) | (_, Some("CA")) => "entered-in-error",
@@ -141,7 +143,7 @@ pub(super) fn document(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Group<'_
         let kind = txa.text(3).and_then(|kind| terms::mime(&kind, ""));
         let mut attachment = Object::default();
         attachment.maybe("contentType", kind);
-        attachment.put("title", txa.whole(16).unwrap_or_else(|| number.1.clone()));
+        attachment.put("title", number.1.as_str());
         contents.push(Object::default().with("attachment", attachment).into());
     }
     draft.body.list("content", contents);

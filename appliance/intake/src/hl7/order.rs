@@ -274,7 +274,11 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
         }
     }
     if prose && !texts.is_empty() {
-        for line in results.iter().flat_map(|result| &result.lines).filter(|obx| obx.filled(5) && !observe::is_document(&observe::value_type(obx))) {
+        for line in results
+            .iter()
+            .flat_map(|result| &result.lines)
+            .filter(|obx| obx.filled(5) && !observe::is_document(&observe::value_type(obx)))
+        {
             draft.came(&format!("presentedForm[{}]", forms.len()), line, 5);
         }
         forms.push(observe::text_attachment(&texts.join("\n")).into());

@@ -147,6 +147,15 @@ pub(super) fn visit(
         }
         _ => {}
     }
+    // Of a visit that has not begun, the expected admission is all there is to say.
+    if let Some(pv2) = pv2
+        && status == Some("planned")
+        && period.is_empty()
+        && let Some(expected) = ctx.when(pv2, 8)
+    {
+        period.put("start", expected);
+        draft.came("period.start", pv2, 8);
+    }
     match (end, &event, happened) {
         (_, Event::Reopens, _) => {}
         (Some(end), _, _) => {
