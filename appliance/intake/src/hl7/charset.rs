@@ -66,7 +66,7 @@ pub(super) fn decode<'m>(bytes: &'m [u8], declared: &[String], wins: Option<&str
     let ascii_only = declared.iter().all(|name| matches!(named(name), Some(e) if e == WINDOWS_1252) && is_ascii(name));
     match said {
         // "ASCII" over bytes beyond ASCII says nothing; otherwise the sender's word counts, unless it plainly fails.
-        Some(encoding) if !(ascii_only && !declared.is_empty()) => {
+        Some(encoding) if !ascii_only || declared.is_empty() => {
             let out = read(bytes, encoding);
             if out.damaged && encoding != UTF_8 { utf8(bytes).unwrap_or(out) } else { out }
         }

@@ -1,6 +1,7 @@
 //! What one message has become so far: resources with their origins, what was put aside, and the rules by which a
 //! resource meets the version the record already holds.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use haechi_record::chart::{Origin, Rejected};
@@ -104,6 +105,9 @@ impl Draft {
     }
 }
 
+/// Resource type and logical id.
+type Key = (&'static str, String);
+
 /// The message on its way into resources.
 pub(super) struct Context<'c> {
     /// The feed's and the site's settings.
@@ -119,8 +123,10 @@ pub(super) struct Context<'c> {
     pub(super) sent: String,
     /// MSH-4.
     pub(super) facility: Option<String>,
+    /// What the record answered: it is asked once for each resource.
+    fetched: RefCell<HashMap<Key, Option<Vec<u8>>>>,
     drafts: Vec<Draft>,
-    places: HashMap<(&'static str, String), usize>,
+    places: HashMap<Key, usize>,
     rejected: Vec<Rejected>,
     dropped: usize,
     merges: Vec<(String, String)>,
@@ -147,6 +153,7 @@ impl<'c> Context<'c> {
             trigger,
             sent: msh.text(7).unwrap_or_default(),
             facility: msh.text(4),
+            fetched: RefCell::default(),
             drafts: Vec::new(),
             places: HashMap::new(),
             rejected: Vec::new(),
@@ -223,8 +230,13 @@ impl<'c> Context<'c> {
     pub(super) fn known(&self, kind: &'static str, id: &str) -> Option<Object> {
         match self.places.get(&(kind, id.to_owned())).and_then(|at| self.drafts.get(*at)) {
             Some(draft) => Some(draft.body.clone()),
-            None => Object::parse(&(self.current)(kind, id)?),
+            None => Object::parse(&self.stored(kind, id)?),
         }
+    }
+
+    fn stored(&self, kind: &'static str, id: &str) -> Option<Vec<u8>> {
+        let mut fetched = self.fetched.borrow_mut();
+        fetched.entry((kind, id.to_owned())).or_insert_with(|| (self.current)(kind, id)).clone()
     }
 
     /// Whether this message has emitted the resource.
@@ -241,7 +253,7 @@ impl<'c> Context<'c> {
             earlier.origin.extend(origin);
             return;
         }
-        let stored = if meet == Meet::Replace { None } else { (self.current)(kind, &id) };
+        let stored = if meet == Meet::Replace { None } else { self.stored(kind, &id) };
         let body = match stored.as_deref().and_then(Object::parse) {
             Some(base) => combine(base, body, &erased, meet),
             None => body,

@@ -7,7 +7,7 @@ use haechi_record::chart::Rejected;
 
 use super::clinical;
 use super::context::Context;
-use super::message::{Message, Seg, problem};
+use super::message::{Message, Refused, Seg, problem};
 use super::observe::{self, Around};
 use super::order::{self, Chart, Group};
 use super::patient::{self, Subject};
@@ -24,13 +24,13 @@ const KINDS: [&str; 22] = [
 ///
 /// # Errors
 /// The whole message is refused: a type that is not read, or a patient that is not named.
-pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>) -> Result<Option<Subject>, Rejected> {
+pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>) -> Result<Option<Subject>, Refused> {
     let segs: Vec<&Seg<'_>> = message.segments.iter().collect();
     check_type(ctx, segs.first().copied())?;
     let (head, people) = by_patient(&segs);
     if people.is_empty() {
         let rejected = problem(1, "PID[1]", Some("PID-3"), "the message has no PID segment, so it names no patient");
-        return Err(Rejected { resource: ctx.named(), ..rejected });
+        return Err(Box::new(Rejected { resource: ctx.named(), ..rejected }));
     }
     // Every identity first: one that is missing refuses the message before anything of it is kept.
     let mut subjects: Vec<Subject> = Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>) -> Result<Optio
     if ctx.is_adt() && matches!(ctx.trigger.as_str(), "A24" | "A37") {
         let rejected =
             problem(1, "PID[1]", None, "linking or unlinking two patients without merging them is not applied");
-        return Err(Rejected { resource: ctx.named(), ..rejected });
+        return Err(Box::new(Rejected { resource: ctx.named(), ..rejected }));
     }
     let evn = head.iter().copied().find(|seg| seg.name == "EVN");
     for (segs, subject) in people.iter().zip(&subjects) {
@@ -54,7 +54,7 @@ pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>) -> Result<Optio
     Ok(subjects.into_iter().next())
 }
 
-fn check_type(ctx: &Context<'_>, msh: Option<&Seg<'_>>) -> Result<(), Rejected> {
+fn check_type(ctx: &Context<'_>, msh: Option<&Seg<'_>>) -> Result<(), Refused> {
     let line = msh.map_or(1, |msh| msh.line);
     let reason = match ctx.kind.as_str() {
         "" => "the message type is missing".to_owned(),
@@ -68,7 +68,7 @@ fn check_type(ctx: &Context<'_>, msh: Option<&Seg<'_>>) -> Result<(), Rejected> 
         }
         _ => "the message type is none that is known".to_owned(),
     };
-    Err(Rejected { resource: ctx.named(), ..problem(line, "MSH[1]", Some("MSH-9"), reason) })
+    Err(Box::new(Rejected { resource: ctx.named(), ..problem(line, "MSH[1]", Some("MSH-9"), reason) }))
 }
 
 /// What stands before the first PID, and each PID with what follows it.

@@ -224,22 +224,28 @@ impl Object {
 fn write_text(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
-    for byte in text.bytes() {
+    let mut rest = text.as_bytes();
+    // Runs of plain text are copied as they are.
+    while let Some(at) = rest.iter().position(|byte| matches!(*byte, b'"' | b'\\' | 0x00..=0x1f)) {
+        let (plain, special) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = special.split_first() else { break };
+        rest = after;
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            0x00..=0x1f => {
+            control => {
                 out.extend_from_slice(b"\\u00");
-                for nibble in [byte >> 4, byte & 0x0f] {
+                for nibble in [control >> 4, control & 0x0f] {
                     out.push(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
                 }
             }
-            _ => out.push(byte),
         }
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

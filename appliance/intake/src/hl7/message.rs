@@ -86,23 +86,31 @@ pub(super) fn problem(line: u64, segment: &str, field: Option<&str>, reason: imp
     }
 }
 
+/// A whole message refused; boxed, because the way without it is the usual one.
+pub(super) type Refused = Box<Rejected>;
+
+/// [`problem`] as the reason to refuse the whole message.
+fn refuse(line: u64, segment: &str, field: Option<&str>, reason: impl Into<String>) -> Refused {
+    Box::new(problem(line, segment, field, reason))
+}
+
 impl<'m> Text<'m> {
     /// Decodes `bytes` and finds the delimiters.
     ///
     /// # Errors
     /// The whole message is refused: too long, no MSH, delimiters that cannot delimit.
-    pub(super) fn read(bytes: &'m [u8], wins: Option<&str>, assumed: &str) -> Result<Text<'m>, Rejected> {
+    pub(super) fn read(bytes: &'m [u8], wins: Option<&str>, assumed: &str) -> Result<Text<'m>, Refused> {
         if bytes.len() > MAX_MESSAGE_BYTES {
             let reason = format!("the message has {} bytes; at most {MAX_MESSAGE_BYTES} are taken", bytes.len());
-            return Err(problem(1, "MSH[1]", None, reason));
+            return Err(refuse(1, "MSH[1]", None, reason));
         }
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.starts_with(b"M\0S\0H\0") {
-            return Err(problem(1, "MSH[1]", Some("MSH-18"), "the text is UTF-16; send it as UTF-8 or CP949"));
+            return Err(refuse(1, "MSH[1]", Some("MSH-18"), "the text is UTF-16; send it as UTF-8 or CP949"));
         }
         let start = bytes.strip_prefix(charset::BOM).unwrap_or(bytes);
         let header = start.split(|byte| matches!(*byte, b'\r' | b'\n')).next().unwrap_or_default();
         let Some((b"MSH", rest)) = header.split_at_checked(3) else {
-            return Err(problem(1, "MSH[1]", None, "the text does not begin with an MSH segment"));
+            return Err(refuse(1, "MSH[1]", None, "the text does not begin with an MSH segment"));
         };
         let separators = delimiters(rest)?;
         let declared = declared_charsets(rest, separators);
@@ -113,14 +121,14 @@ impl<'m> Text<'m> {
     ///
     /// # Errors
     /// The whole message is refused: too many segments or delimiters.
-    pub(super) fn rows(&self) -> Result<Rows<'_>, Rejected> {
+    pub(super) fn rows(&self) -> Result<Rows<'_>, Refused> {
         let text: &str = &self.decoded.text;
         let sep = self.separators;
         let delimiting = [sep.field, sep.component, sep.repetition, sep.subcomponent];
         let count = text.bytes().filter(|byte| delimiting.contains(&char::from(*byte))).count();
         if count > MAX_DELIMITERS {
             let reason = format!("the message has {count} fields and components; at most {MAX_DELIMITERS} are taken");
-            return Err(problem(1, "MSH[1]", None, reason));
+            return Err(refuse(1, "MSH[1]", None, reason));
         }
         let marks = Marks { separators: sep, encoding: self.decoded.encoding };
         let mut out = Rows { rows: Vec::new(), rejected: Vec::new(), marks, damaged: self.decoded.damaged };
@@ -153,7 +161,7 @@ impl<'m> Text<'m> {
             blank = 0;
             if out.rows.len() > MAX_SEGMENTS {
                 let reason = format!("the message has more than {MAX_SEGMENTS} segments");
-                return Err(problem(number, "MSH[1]", None, reason));
+                return Err(refuse(number, "MSH[1]", None, reason));
             }
         }
         Ok(out)
@@ -165,14 +173,14 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// The whole message is refused: its header cannot be read.
-    pub(super) fn message(&self) -> Result<Message<'_>, Rejected> {
+    pub(super) fn message(&self) -> Result<Message<'_>, Refused> {
         let mut out = Message { segments: Vec::with_capacity(self.rows.len()), rejected: self.rejected.clone() };
         let mut seen: HashMap<&str, usize> = HashMap::new();
         for (row, line) in &self.rows {
             let parsed = if out.segments.is_empty() {
                 match parse_msh(row) {
                     Ok((_, segment)) => Ok(segment),
-                    Err(_) => return Err(problem(*line, "MSH[1]", Some("MSH-2"), "the header cannot be read")),
+                    Err(_) => return Err(refuse(*line, "MSH[1]", Some("MSH-2"), "the header cannot be read")),
                 }
             } else {
                 parse_segment_with_separators(row, self.marks.separators)
@@ -187,7 +195,7 @@ impl Rows<'_> {
             out.segments.push(seg);
         }
         if out.segments.is_empty() {
-            return Err(problem(1, "MSH[1]", None, "the message has no segments"));
+            return Err(refuse(1, "MSH[1]", None, "the message has no segments"));
         }
         Ok(out)
     }
@@ -332,8 +340,8 @@ fn begins_segment(line: &str, field: char) -> bool {
 }
 
 /// MSH-1 and MSH-2 from what follows `MSH`. Delimiters that a sender never uses may be left out at the end of MSH-2.
-fn delimiters(after_name: &[u8]) -> Result<Separators, Rejected> {
-    let wrong = |field: &str, reason: &str| Err(problem(1, "MSH[1]", Some(field), reason));
+fn delimiters(after_name: &[u8]) -> Result<Separators, Refused> {
+    let wrong = |field: &str, reason: &str| Err(refuse(1, "MSH[1]", Some(field), reason));
     let mark = |byte: u8| byte.is_ascii_punctuation();
     let Some((&field, rest)) = after_name.split_first() else {
         return wrong("MSH-1", "the field separator is missing");
@@ -453,7 +461,7 @@ fn meaning(body: &str, marks: Marks) -> Option<String> {
 
 /// Pairs of hexadecimal digits as bytes.
 pub(super) fn unhex(hex: &str) -> Option<Vec<u8>> {
-    if hex.is_empty() || hex.len() % 2 != 0 || !hex.is_ascii() {
+    if hex.is_empty() || !hex.len().is_multiple_of(2) || !hex.is_ascii() {
         return None;
     }
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
@@ -463,7 +471,7 @@ pub(super) fn unhex(hex: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn with<T>(bytes: &[u8], then: impl FnOnce(&Message<'_>) -> T) -> Result<T, Rejected> {
+    fn with<T>(bytes: &[u8], then: impl FnOnce(&Message<'_>) -> T) -> Result<T, Refused> {
         let text = Text::read(bytes, None, "cp949")?;
         let rows = text.rows()?;
         let message = rows.message()?;

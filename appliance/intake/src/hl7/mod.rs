@@ -101,13 +101,13 @@ pub fn map(
     settings: &Hl7Settings,
     current: &dyn Fn(&str, &str) -> Option<Vec<u8>>,
 ) -> Result<Mapped, Vec<Rejected>> {
-    let one = |rejected: Rejected| vec![rejected];
+    let one = |refused: message::Refused| vec![*refused];
     let text =
         message::Text::read(message, settings.charset_override.as_deref(), &settings.assume_charset).map_err(one)?;
     let rows = text.rows().map_err(one)?;
     let parsed = rows.message().map_err(one)?;
     let Some(msh) = parsed.segments.first() else {
-        return Err(one(message::problem(1, "MSH[1]", None, "the message has no segments")));
+        return Err(vec![message::problem(1, "MSH[1]", None, "the message has no segments")]);
     };
     let mut ctx = context::Context::new(msh, settings, current);
     for rejected in &parsed.rejected {
@@ -115,6 +115,6 @@ pub fn map(
     }
     match events::file(&mut ctx, &parsed) {
         Ok(subject) => Ok(ctx.finish(subject)),
-        Err(rejected) => Err(one(rejected)),
+        Err(refused) => Err(one(refused)),
     }
 }

@@ -344,6 +344,11 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
         .body
         .list("specimen", specimens.into_iter().filter(|s| s.get("reference").is_some()).map(Json::Object).collect());
     draft.body.list("result", references);
+    if !conclusions.is_empty() || !forms.is_empty() {
+        // A report that is sent again is sent whole: its words take the place of the earlier ones.
+        draft.forget("conclusion");
+        draft.forget("presentedForm");
+    }
     if !conclusions.is_empty() {
         draft.body.put("conclusion", conclusions.join("\n"));
     }

@@ -4,7 +4,7 @@ use haechi_record::chart::Rejected;
 
 use super::context::{Context, Draft, Meet, id_of};
 use super::json::{Json, Object};
-use super::message::{Rep, Seg, problem};
+use super::message::{Refused, Rep, Seg, problem};
 use super::types::Number;
 use super::{terms, time, types};
 
@@ -68,10 +68,10 @@ fn number(ctx: &Context<'_>, seg: &Seg<'_>, fields: &[usize]) -> Option<Number> 
 ///
 /// # Errors
 /// No usable number: the whole message is refused, because nothing in it may land in a wrong chart.
-pub(super) fn identify(ctx: &Context<'_>, pid: &Seg<'_>) -> Result<Subject, Rejected> {
+pub(super) fn identify(ctx: &Context<'_>, pid: &Seg<'_>) -> Result<Subject, Refused> {
     let refuse = |reason: &str| {
         let rejected = problem(pid.line, &pid.at(), Some("PID-3"), reason);
-        Rejected { resource: ctx.named(), ..rejected }
+        Box::new(Rejected { resource: ctx.named(), ..rejected })
     };
     let number = number(ctx, pid, &[3, 2, 4]).ok_or_else(|| refuse("names no patient: no identifier has a value"))?;
     if number.1.contains(char::REPLACEMENT_CHARACTER) {

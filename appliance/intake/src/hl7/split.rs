@@ -77,7 +77,7 @@ impl<'a> Iterator for Pieces<'a> {
                 end = start + length;
             }
             let ender = line.get(length..).unwrap_or_default();
-            self.at = start + length + usize::from(ender.first().is_some()) + usize::from(ender.starts_with(b"\r\n"));
+            self.at = start + length + usize::from(!ender.is_empty()) + usize::from(ender.starts_with(b"\r\n"));
             if matches!(ender.first(), Some(b'\r' | b'\n')) {
                 self.line += 1;
             }

@@ -19,8 +19,9 @@ pub(super) fn immunization(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Grou
     let code = rxa.rep(5).part(1).or_else(|| rxa.rep(5).part(2)).unwrap_or_default();
     let numbers = Numbers::read(group.orc, None, code.clone());
     let given = rxa.text(3).unwrap_or_default();
-    // The date counts too: registries send history under one number, and 9999 for "no number".
-    let key = numbers.order_key().filter(|key| !key.contains("9999")).unwrap_or_else(|| format!("{code}\u{1e}{given}"));
+    // 9999 is what registries write where they have no number (CDC guide 2.5.1, ORC-3).
+    let numbered = group.orc.is_none_or(|orc| orc.text(3).as_deref() != Some("9999"));
+    let key = numbers.order_key().filter(|_| numbered).unwrap_or_else(|| format!("{code}\u{1e}{given}"));
     let mut draft = Draft::new("Immunization", id_of("Immunization", &[&chart.subject.id, &key]));
     let reference = draft.reference();
 

@@ -91,6 +91,9 @@ pub(super) fn visit(
     let mut draft = Draft::new("Encounter", id.clone());
 
     let stored = ctx.known("Encounter", &id);
+    if stored.is_none() && matches!(event, Event::Says) && class.as_deref() == Some("N") {
+        return None; // "not applicable": a person's event, no visit
+    }
     let class_code = class.as_deref().unwrap_or("U");
     let (status, from) = match (&event, &end) {
         (Event::Is("in-progress"), Some(_)) | (Event::Ends, _) | (Event::Says, Some(_)) => (Some("finished"), 45),
