@@ -21,6 +21,9 @@ pub enum IntakeError {
         "HAECHI-0302: the record took no more of the import: {0}\n  effect  what was stored before stays; the rest was not imported\n  to do   solve what the record reports, then import the same files again: what is there already is not stored twice"
     )]
     Record(#[from] haechi_record::RecordError),
+    /// The system gives no more threads.
+    #[error("HAECHI-0304: the import could not start: {0}\n  effect  nothing was imported\n  to do   raise the limit on threads for this user, or import when the machine is less busy")]
+    Thread(std::io::Error),
     /// A thread of the import ended early.
     #[error(
         "HAECHI-0303: a part of the import stopped unexpectedly\n  effect  what was stored before stays; the rest was not imported\n  to do   import the same files again; if it happens again, send support the log"

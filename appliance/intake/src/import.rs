@@ -161,13 +161,18 @@ pub fn import(
         // The budget bounds what is in hand; these bounds only keep the queues short.
         let (to_workers, jobs) = crossbeam_channel::bounded(64);
         let (to_writer, done) = crossbeam_channel::bounded(64);
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
         for _ in 0..workers {
             let (jobs, to_writer, shared) = (jobs.clone(), to_writer.clone(), shared.clone());
-            scope.spawn(move || working::work(&shared, &jobs, &to_writer));
+            named("intake-work")
+                .spawn_scoped(scope, move || working::work(&shared, &jobs, &to_writer))
+                .map_err(IntakeError::Thread)?;
         }
         drop((jobs, to_writer));
         let reader = shared.clone();
-        let reading = scope.spawn(move || reading::read(&reader, &sources, &to_workers));
+        let reading = named("intake-read")
+            .spawn_scoped(scope, move || reading::read(&reader, &sources, &to_workers))
+            .map_err(IntakeError::Thread)?;
         let stored = writing::write(&shared, done, &mut summary, &mut patients);
         shared.budget.stop();
         // A reader that ended early would look like the end of the input.

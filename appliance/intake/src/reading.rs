@@ -16,7 +16,7 @@ use crate::hl7;
 use crate::import::Shared;
 use crate::input::Source;
 use crate::sniff::{Format, format};
-use crate::working::{Job, Task, guarded};
+use crate::working::{Job, Message, Task, guarded};
 
 /// The first bytes of a file, by which its format is told.
 const HEAD_BYTES: usize = 256 << 10;
@@ -24,8 +24,9 @@ const HEAD_BYTES: usize = 256 << 10;
 /// A JSON document up to this size is held whole, which is faster; a larger one streams.
 const DOCUMENT_BYTES: usize = 32 << 20;
 
-/// Resources that make one job, and their bytes.
+/// Resources or messages that make one job, and their bytes.
 const JOB_RESOURCES: usize = 128;
+const JOB_MESSAGES: usize = 32;
 const JOB_BYTES: usize = 512 << 10;
 
 /// What a resource costs beside its bytes while it is in hand: index columns, search words, the message it came from.
@@ -61,7 +62,8 @@ pub(crate) fn read(shared: &Shared<'_>, sources: &[Source<'_>], to_workers: &Sen
     if !shared.budget.wait_empty() {
         return;
     }
-    let mut feed = Feed { out, ahead: HashMap::new(), seen: HashMap::new(), forgotten: 0 };
+    let (ahead, seen) = (HashMap::new(), HashMap::new());
+    let mut feed = Feed { out, ahead, seen, forgotten: 0, gathered: Vec::new(), cost: 0 };
     for source in messages {
         match feed.file(source) {
             Ok(true) => {}
@@ -191,29 +193,34 @@ struct Feed<'o> {
     seen: HashMap<[u8; 32], u64>,
     /// What was committed when the two were last gone through.
     forgotten: u64,
+    /// Messages of the next job, and what they cost.
+    gathered: Vec<Message>,
+    cost: usize,
 }
 
 impl Feed<'_> {
     fn file(&mut self, source: &Source<'_>) -> io::Result<bool> {
+        let read = self.messages(source);
+        // What was read before a damaged part goes on all the same.
+        let sent = self.flush(&source.name);
+        Ok(read? && sent)
+    }
+
+    fn messages(&mut self, source: &Source<'_>) -> io::Result<bool> {
+        let file = &source.name;
         let mut blocks = Blocks::new(without_mark(source.open(&self.out.shared.read)?)?);
         while let Some(block) = blocks.next()? {
             let alive = match block {
                 Block::Messages(bytes, first_line) => hl7::split(&bytes).all(|mut piece| {
                     piece.line += first_line - 1;
-                    self.message(piece, &source.name)
+                    let message = self.message(piece, file);
+                    self.take(file, piece.bytes.len(), message)
                 }),
                 Block::TooLong(line) => {
                     let reason =
                         format!("a message may have {} MiB at most; this one is longer", MAX_MESSAGE_BYTES >> 20);
-                    let rejected = Rejected {
-                        file: source.name.to_string(),
-                        line: Some(line),
-                        segment: Some("MSH".to_owned()),
-                        field: None,
-                        resource: None,
-                        reason,
-                    };
-                    self.out.send(OVERHEAD_BYTES, Task::Rejected(vec![rejected]))
+                    let rejected = whole_message(file, line, Some("MSH"), &reason);
+                    self.take(file, 0, Message::Rejected(vec![rejected]))
                 }
             };
             if !alive {
@@ -223,14 +230,32 @@ impl Feed<'_> {
         Ok(true)
     }
 
-    fn message(&mut self, piece: hl7::Piece<'_>, file: &str) -> bool {
+    /// Gathers a message. `false`: stop.
+    fn take(&mut self, file: &Arc<str>, bytes: usize, message: Message) -> bool {
+        let made = match &message {
+            Message::Mapped(_, mapped) => {
+                mapped.resources.iter().map(|one| 2 * one.json.len() + OVERHEAD_BYTES).sum::<usize>()
+            }
+            Message::Seen | Message::Rejected(_) => 0,
+        };
+        self.cost += bytes + made + OVERHEAD_BYTES;
+        self.gathered.push(message);
+        if self.gathered.len() < JOB_MESSAGES && self.cost < JOB_BYTES { true } else { self.flush(file) }
+    }
+
+    fn flush(&mut self, file: &Arc<str>) -> bool {
+        let read = std::mem::take(&mut self.gathered);
+        let cost = std::mem::take(&mut self.cost);
+        read.is_empty() || self.out.send(cost, Task::Messages { file: file.clone(), read })
+    }
+
+    fn message(&mut self, piece: hl7::Piece<'_>, file: &str) -> Message {
         let digest: [u8; 32] = Sha256::digest(piece.bytes).into();
-        let cost = piece.bytes.len() + OVERHEAD_BYTES;
         self.forget_committed();
         let shared = self.out.shared;
         // Mapping it again would meet later states of what it amends.
         if self.seen.contains_key(&digest) || shared.store.has_message(&digest).unwrap_or(false) {
-            return self.out.send(cost, Task::Seen);
+            return Message::Seen;
         }
         let ahead = &self.ahead;
         let current = |resource_type: &str, id: &str| match ahead.get(&(resource_type.to_owned(), id.to_owned())) {
@@ -238,23 +263,14 @@ impl Feed<'_> {
             // A record that cannot be read will not be written either: the writer reports it.
             None => shared.store.current(resource_type, id).ok().flatten(),
         };
-        let mapped = guarded(|| hl7::map(piece.bytes, &shared.options.hl7, &current));
-        let mut mapped = match mapped {
+        let mut mapped = match guarded(|| hl7::map(piece.bytes, &shared.options.hl7, &current)) {
             Some(Ok(mapped)) => mapped,
             Some(Err(rejected)) => {
-                let located = rejected.into_iter().map(|one| piece.locate(file, one)).collect();
-                return self.out.send(cost, Task::Rejected(located));
+                return Message::Rejected(rejected.into_iter().map(|one| piece.locate(file, one)).collect());
             }
             None => {
-                let rejected = Rejected {
-                    file: file.to_owned(),
-                    line: Some(piece.line),
-                    segment: None,
-                    field: None,
-                    resource: None,
-                    reason: "reading the message failed inside the program; please report this".to_owned(),
-                };
-                return self.out.send(cost, Task::Rejected(vec![rejected]));
+                let reason = "reading the message failed inside the program; please report this";
+                return Message::Rejected(vec![whole_message(file, piece.line, None, reason)]);
             }
         };
         mapped.rejected = mapped.rejected.into_iter().map(|one| piece.locate(file, one)).collect();
@@ -265,8 +281,7 @@ impl Feed<'_> {
                 self.ahead.insert(key, (resource.json.as_slice().into(), number));
             }
         }
-        let cost = cost + mapped.resources.iter().map(|one| 2 * one.json.len() + OVERHEAD_BYTES).sum::<usize>();
-        self.out.send(cost, Task::Message { file: file.to_owned(), digest, mapped })
+        Message::Mapped(digest, mapped)
     }
 
     /// What is committed is read from the record again. Going through all costs time, so it is done seldom.
@@ -278,6 +293,17 @@ impl Feed<'_> {
         self.forgotten = committed;
         self.ahead.retain(|_, (_, number)| *number >= committed);
         self.seen.retain(|_, number| *number >= committed);
+    }
+}
+
+fn whole_message(file: &str, line: u64, segment: Option<&str>, reason: &str) -> Rejected {
+    Rejected {
+        file: file.to_owned(),
+        line: Some(line),
+        segment: segment.map(str::to_owned),
+        field: None,
+        resource: None,
+        reason: reason.to_owned(),
     }
 }
 

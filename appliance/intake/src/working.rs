@@ -1,7 +1,7 @@
 //! The middle step: resources are made ready for the store, on as many threads as there are.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender};
 use haechi_record::chart::Rejected;
@@ -27,11 +27,17 @@ pub(crate) struct Job {
 pub(crate) enum Task {
     /// Resources. `last`: those whose patient is still unknown are put aside.
     Fhir { found: Vec<Found>, last: bool },
-    /// A mapped message, from this file.
-    Message { file: String, digest: [u8; 32], mapped: Mapped },
-    /// A message that the record has taken before.
+    /// Messages of a file.
+    Messages { file: Arc<str>, read: Vec<Message> },
+}
+
+/// What became of a message while it was read.
+pub(crate) enum Message {
+    /// Mapped.
+    Mapped([u8; 32], Mapped),
+    /// The record has taken it before.
     Seen,
-    /// Something put aside while reading.
+    /// Put aside whole.
     Rejected(Vec<Rejected>),
 }
 
@@ -46,10 +52,18 @@ pub(crate) struct Done {
 pub(crate) enum Outcome {
     /// Resources to store, in order.
     Resources(Vec<Ready>),
-    /// A message to store as one.
-    Message { digest: [u8; 32], control_id: String, ready: Vec<Ready>, merges: Vec<(String, String)> },
-    /// See [`Task::Seen`].
+    /// Messages to store, in order.
+    Messages(Vec<ReadyMessage>),
+}
+
+/// A message, ready to be stored as one.
+pub(crate) enum ReadyMessage {
+    /// New, as far as the record showed.
+    New { digest: [u8; 32], control_id: String, ready: Vec<Ready>, merges: Vec<(String, String)> },
+    /// See [`Message::Seen`].
     Seen,
+    /// See [`Message::Rejected`].
+    Rejected(Vec<Rejected>),
 }
 
 /// One item, ready to be stored.
@@ -85,9 +99,9 @@ pub(crate) fn work(shared: &Shared<'_>, jobs: &Receiver<Job>, to_writer: &Sender
             Task::Fhir { found, last } => {
                 Outcome::Resources(found.into_iter().filter_map(|one| fhir(shared, one, last)).collect())
             }
-            Task::Message { file, digest, mapped } => message(shared, file, digest, mapped),
-            Task::Seen => Outcome::Seen,
-            Task::Rejected(all) => Outcome::Resources(all.into_iter().map(|one| Ready::Rejected(one, None)).collect()),
+            Task::Messages { file, read } => {
+                Outcome::Messages(read.into_iter().map(|one| message(shared, &file, one)).collect())
+            }
         };
         if to_writer.send(Done { number: job.number, cost: job.cost, what }).is_err() {
             return;
@@ -182,10 +196,15 @@ fn patient_id(meaning: &Meaning) -> Option<String> {
     }
 }
 
-fn message(shared: &Shared<'_>, file: String, digest: [u8; 32], mapped: Mapped) -> Outcome {
+fn message(shared: &Shared<'_>, file: &str, message: Message) -> ReadyMessage {
+    let (digest, mapped) = match message {
+        Message::Mapped(digest, mapped) => (digest, mapped),
+        Message::Seen => return ReadyMessage::Seen,
+        Message::Rejected(all) => return ReadyMessage::Rejected(all),
+    };
     let mut ready = Vec::with_capacity(mapped.resources.len() + mapped.rejected.len());
     for resource in mapped.resources {
-        let source = Source { file: file.clone(), received: shared.options.received, origin: Some(resource.origin) };
+        let source = Source { file: file.to_owned(), received: shared.options.received, origin: Some(resource.origin) };
         let reason = match guarded(|| prepare(resource.json, None, &|_| None, &source)) {
             Some(Ok(prepared)) => {
                 ready.push(Ready::Resource(Box::new(prepared)));
@@ -195,7 +214,7 @@ fn message(shared: &Shared<'_>, file: String, digest: [u8; 32], mapped: Mapped) 
             None => PANICKED.to_owned(),
         };
         let rejected = Rejected {
-            file: file.clone(),
+            file: file.to_owned(),
             line: None,
             segment: None,
             field: None,
@@ -205,7 +224,7 @@ fn message(shared: &Shared<'_>, file: String, digest: [u8; 32], mapped: Mapped) 
         ready.push(Ready::Rejected(rejected, mapped.patient.clone()));
     }
     ready.extend(mapped.rejected.into_iter().map(|rejected| Ready::Rejected(rejected, mapped.patient.clone())));
-    Outcome::Message { digest, control_id: mapped.control_id, ready, merges: mapped.merges }
+    ReadyMessage::New { digest, control_id: mapped.control_id, ready, merges: mapped.merges }
 }
 
 const PANICKED: &str = "reading it failed inside the program; please report this";

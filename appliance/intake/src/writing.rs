@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::error::IntakeError;
 use crate::import::{Shared, Summary};
-use crate::working::{Done, Outcome, Ready};
+use crate::working::{Done, Outcome, Ready, ReadyMessage};
 
 /// A transaction is committed when it holds so many bytes of input, or is so old, or nothing more comes for a moment.
 const COMMIT_BYTES: usize = 8 << 20;
@@ -74,22 +74,29 @@ struct Step<'s, 'w> {
 }
 
 fn apply(step: &mut Step<'_, '_>, what: Outcome) -> Result<(), RecordError> {
-    let (ready, merges, control_id) = match what {
-        Outcome::Resources(ready) => (ready, Vec::new(), String::new()),
-        Outcome::Seen => {
+    match what {
+        Outcome::Resources(ready) => ready.into_iter().try_for_each(|one| put(step, one)),
+        Outcome::Messages(messages) => messages.into_iter().try_for_each(|one| message(step, one)),
+    }
+}
+
+fn message(step: &mut Step<'_, '_>, message: ReadyMessage) -> Result<(), RecordError> {
+    let (digest, control_id, ready, merges) = match message {
+        ReadyMessage::New { digest, control_id, ready, merges } => (digest, control_id, ready, merges),
+        ReadyMessage::Seen => {
             step.summary.messages += 1;
             step.summary.unchanged += 1;
             return Ok(());
         }
-        Outcome::Message { digest, control_id, ready, merges } => {
-            step.summary.messages += 1;
-            if step.writer.message_seen(&digest, &control_id, step.received)? {
-                step.summary.unchanged += 1;
-                return Ok(());
-            }
-            (ready, merges, control_id)
+        ReadyMessage::Rejected(all) => {
+            return all.into_iter().try_for_each(|one| put(step, Ready::Rejected(one, None)));
         }
     };
+    step.summary.messages += 1;
+    if step.writer.message_seen(&digest, &control_id, step.received)? {
+        step.summary.unchanged += 1;
+        return Ok(());
+    }
     for one in ready {
         put(step, one)?;
     }
