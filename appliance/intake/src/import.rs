@@ -24,7 +24,7 @@ pub use crate::input::Input;
 
 /// Bytes of input in hand at once, between disk and commit. Memory in use is a small multiple of this, however large the
 /// input.
-const IN_HAND_BYTES: usize = 32 << 20;
+const IN_HAND_BYTES: usize = 64 << 20;
 
 /// Rejected items listed in a [`Summary`]; the record keeps all of them.
 const LISTED: usize = 10_000;

@@ -16,8 +16,8 @@ use crate::import::{Shared, Summary};
 use crate::working::{Done, Outcome, Ready, ReadyMessage};
 
 /// A transaction is committed when it holds so many bytes of input, or is so old, or nothing more comes for a moment.
-const COMMIT_BYTES: usize = 8 << 20;
-const COMMIT_AFTER: Duration = Duration::from_millis(1000);
+const COMMIT_BYTES: usize = 24 << 20;
+const COMMIT_AFTER: Duration = Duration::from_millis(2000);
 const MOMENT: Duration = Duration::from_millis(20);
 
 /// Stores until no more comes.

@@ -343,9 +343,10 @@ fn has_choice(object: &Object, prefix: &str) -> bool {
 /// the stored one leaves the stored bytes alone, so that nothing changes for nothing.
 fn unite(base: &mut Object, key: String, value: Json) {
     let mut items = base.get(&key).cloned().map(Json::into_items).unwrap_or_default();
+    let known: HashMap<(String, String), usize> =
+        items.iter().enumerate().filter_map(|(at, item)| Some((about(item)?, at))).collect();
     for newer in value.into_items() {
-        let about = about(&newer);
-        match items.iter_mut().find(|older| about.is_some() && self::about(older) == about) {
+        match about(&newer).and_then(|about| known.get(&about)).and_then(|at| items.get_mut(*at)) {
             Some(_) if key == "identifier" => {}
             Some(older) => *older = newer,
             None => items.push(newer),
@@ -356,17 +357,14 @@ fn unite(base: &mut Object, key: String, value: Json) {
 
 /// What a list entry is about: an identifier's system and value, else the first reference in it.
 fn about(item: &Json) -> Option<(String, String)> {
-    let bytes = Object::default().with("x", item.clone()).to_bytes();
-    let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
-    let item = value.get("x")?;
-    let text = |value: Option<&serde_json::Value>| value.and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-    if item.get("value").is_some() {
-        return Some((text(item.get("system")), text(item.get("value"))));
+    let item = item.clone().into_object()?;
+    if let Some(value) = item.text("value") {
+        return Some((item.text("system").unwrap_or_default(), value));
     }
-    let reference = item.get("reference").or_else(|| {
-        ["condition", "target"].iter().find_map(|key| item.get(key).and_then(|inner| inner.get("reference")))
-    })?;
-    Some((String::new(), reference.as_str()?.to_owned()))
+    let within =
+        |key: &str| item.get(key).cloned().and_then(Json::into_object).and_then(|inner| inner.text("reference"));
+    let reference = item.text("reference").or_else(|| within("condition")).or_else(|| within("target"))?;
+    Some((String::new(), reference))
 }
 
 #[cfg(test)]
