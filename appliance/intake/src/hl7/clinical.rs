@@ -5,7 +5,7 @@ use super::context::{Context, Draft, Meet, id_of, number_key};
 use super::json::{Json, Object};
 use super::message::Seg;
 use super::patient::Subject;
-use super::visit::{self, Visit};
+use super::visit::Visit;
 use super::{terms, types};
 
 const CONDITION_STATUS: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
@@ -25,10 +25,16 @@ fn concept_and_key(seg: &Seg<'_>, code: usize, text: usize) -> Option<(Object, S
     Some((concept, key))
 }
 
-/// DG1: a diagnosis of this visit.
-pub(super) fn diagnosis(ctx: &mut Context<'_>, subject: &Subject, visit: Option<&Visit>, dg1: &Seg<'_>) {
+/// DG1: a diagnosis of this visit; what the visit says of it.
+pub(super) fn diagnosis(
+    ctx: &mut Context<'_>,
+    subject: &Subject,
+    visit: Option<&Visit>,
+    dg1: &Seg<'_>,
+) -> Option<Object> {
     let Some((code, key)) = concept_and_key(dg1, 3, 4) else {
-        return ctx.reject(dg1, Some(3), "neither code nor description says what the diagnosis is");
+        ctx.reject(dg1, Some(3), "neither code nor description says what the diagnosis is");
+        return None;
     };
     let number = types::ei_number(dg1.rep(20));
     let id = match &number {
@@ -59,15 +65,18 @@ pub(super) fn diagnosis(ctx: &mut Context<'_>, subject: &Subject, visit: Option<
     draft.maybe("asserter", types::person(dg1.rep(16)), dg1, 16);
     let reference = draft.reference();
     ctx.emit(draft, Meet::Amend);
-    if let Some(visit) = visit.filter(|_| !deleted) {
-        let role = match kind.as_deref() {
-            Some("A") => Some("AD"),
-            Some("F") if ctx.trigger == "A03" => Some("DD"),
-            _ => None,
-        };
-        let rank = dg1.text(15).and_then(|rank| rank.parse::<u64>().ok()).filter(|rank| *rank > 0);
-        visit::diagnosed(ctx, visit, &reference, role, rank);
+    if deleted {
+        return None;
     }
+    let role = match kind.as_deref() {
+        Some("A") => Some("AD"),
+        Some("F") if ctx.trigger == "A03" => Some("DD"),
+        _ => None,
+    };
+    let mut item = Object::default().with("condition", Object::default().with("reference", reference));
+    item.maybe("use", role.map(|code| types::coded(&terms::hl7("diagnosis-role"), code, None)));
+    item.maybe("rank", dg1.text(15).and_then(|rank| rank.parse::<u64>().ok()).filter(|rank| *rank > 0));
+    Some(item)
 }
 
 /// PRB: an entry of the problem list (PPR messages). PC3 and action `DE` take it off as an error.

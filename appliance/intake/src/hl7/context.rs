@@ -125,6 +125,8 @@ pub(super) struct Context<'c> {
     pub(super) facility: Option<String>,
     /// What the record answered: it is asked once for each resource.
     fetched: RefCell<HashMap<Key, Option<Vec<u8>>>>,
+    /// How often each number has named a result.
+    repeats: HashMap<String, usize>,
     drafts: Vec<Draft>,
     places: HashMap<Key, usize>,
     rejected: Vec<Rejected>,
@@ -154,6 +156,7 @@ impl<'c> Context<'c> {
             sent: msh.text(7).unwrap_or_default(),
             facility: msh.text(4),
             fetched: RefCell::default(),
+            repeats: HashMap::new(),
             drafts: Vec::new(),
             places: HashMap::new(),
             rejected: Vec::new(),
@@ -239,9 +242,11 @@ impl<'c> Context<'c> {
         fetched.entry((kind, id.to_owned())).or_insert_with(|| (self.current)(kind, id)).clone()
     }
 
-    /// Whether this message has emitted the resource.
-    pub(super) fn emitted(&self, kind: &'static str, id: &str) -> bool {
-        self.places.contains_key(&(kind, id.to_owned()))
+    /// How often `key` was asked for before in this message.
+    pub(super) fn repeat(&mut self, key: String) -> usize {
+        let count = self.repeats.entry(key).or_insert(0);
+        *count += 1;
+        *count - 1
     }
 
     /// Adds the resource, meeting what this message or the record already has. What changes nothing is not added.

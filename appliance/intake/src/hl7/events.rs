@@ -105,12 +105,14 @@ fn one_patient(ctx: &mut Context<'_>, subject: &Subject, segs: &[&Seg<'_>], evn:
     let mut specimen: Vec<&Seg<'_>> = Vec::new();
     let mut loose: Vec<&Seg<'_>> = Vec::new();
     let mut open: Option<Group<'_>> = None;
+    let mut diagnoses = Vec::new();
     let mut first = true;
     for seg in segs {
         let chart = Chart { subject, visit: visit.as_ref() };
         if seg.name == "PV1" && !std::mem::take(&mut first) {
             close(ctx, chart, &mut open, &specimen);
             unordered(ctx, chart, &std::mem::take(&mut loose));
+            visit::diagnosed(ctx, visit.as_ref(), std::mem::take(&mut diagnoses));
             if let Some(pv1) = visits.next() {
                 visit = visit::visit(ctx, subject, pid, pv1, pv2_of(pv1, visits.peek()), None);
             }
@@ -146,7 +148,9 @@ fn one_patient(ctx: &mut Context<'_>, subject: &Subject, segs: &[&Seg<'_>], evn:
         match (seg.name, &mut open) {
             ("AL1", _) => clinical::allergy(ctx, subject, seg),
             ("IAM", _) => clinical::adverse_reaction(ctx, subject, seg),
-            ("DG1", _) => clinical::diagnosis(ctx, subject, visit.as_ref(), seg),
+            ("DG1", _) => {
+                diagnoses.extend(clinical::diagnosis(ctx, subject, visit.as_ref(), seg).map(super::json::Json::Object));
+            }
             ("PRB", _) => clinical::problem(ctx, subject, visit.as_ref(), seg),
             ("PR1", _) => clinical::procedure(ctx, subject, visit.as_ref(), seg),
             ("IN1", _) => clinical::coverage(ctx, subject, seg),
@@ -166,6 +170,7 @@ fn one_patient(ctx: &mut Context<'_>, subject: &Subject, segs: &[&Seg<'_>], evn:
     let chart = Chart { subject, visit: visit.as_ref() };
     close(ctx, chart, &mut open, &specimen);
     unordered(ctx, chart, &loose);
+    visit::diagnosed(ctx, visit.as_ref(), diagnoses);
 }
 
 fn has(group: &Group<'_>, name: &str) -> bool {

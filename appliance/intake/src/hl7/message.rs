@@ -21,6 +21,14 @@ pub(super) const MAX_MESSAGE_BYTES: usize = 16 << 20;
 const MAX_SEGMENTS: usize = 20_000;
 /// Most delimiters in a message: each costs about 200 bytes once parsed, so 80 MiB at worst.
 const MAX_DELIMITERS: usize = 400_000;
+/// Most repetitions of a field that are read. Running text, whose repetitions are lines, is not bounded by it.
+const MAX_REPETITIONS: usize = 500;
+/// Most lines and fields of one message that are reported; the rest is counted.
+const MAX_REPORTS: usize = 100;
+/// Most empty lines kept between two lines of running text.
+const MAX_EMPTY_LINES: usize = 100;
+/// Most lines or spaces that one escape sequence stands for.
+const MAX_SKIPPED: usize = 20;
 /// Segments whose text may hold line ends of its own and so go on in the next line.
 const CONTINUED: [&str; 2] = ["OBX", "NTE"];
 
@@ -133,6 +141,7 @@ impl<'m> Text<'m> {
         let marks = Marks { separators: sep, encoding: self.decoded.encoding };
         let mut out = Rows { rows: Vec::new(), rejected: Vec::new(), marks, damaged: self.decoded.damaged };
         let mut blank = 0;
+        let mut unreported = 0;
         for (line, number) in lines(text) {
             let shown = line.trim_start_matches([' ', '\t', '\u{b}', '\u{feff}']);
             if shown.is_empty() {
@@ -146,11 +155,12 @@ impl<'m> Text<'m> {
                 }
                 Some((before, _)) if CONTINUED.iter().any(|name| before.starts_with(name)) => {
                     let before = before.to_mut();
-                    for _ in 0..=blank {
+                    for _ in 0..=blank.min(MAX_EMPTY_LINES) {
                         let _ = write!(before, "{0}.br{0}", sep.escape);
                     }
                     before.push_str(line);
                 }
+                _ if out.rejected.len() >= MAX_REPORTS => unreported += 1,
                 before => {
                     let name = before.map_or("MSH", |(row, _)| row.get(..3).unwrap_or("MSH")).to_owned();
                     let nth = out.rows.iter().filter(|(row, _)| row.starts_with(&name)).count();
@@ -163,6 +173,10 @@ impl<'m> Text<'m> {
                 let reason = format!("the message has more than {MAX_SEGMENTS} segments");
                 return Err(refuse(number, "MSH[1]", None, reason));
             }
+        }
+        if unreported > 0 {
+            let reason = format!("{unreported} further lines that are no segments are left out");
+            out.rejected.push(problem(1, "MSH[1]", None, reason));
         }
         Ok(out)
     }
@@ -189,9 +203,7 @@ impl Rows<'_> {
             let Ok(inner) = parsed else { continue };
             let nth = seen.entry(inner.name).and_modify(|nth| *nth += 1).or_insert(1);
             let seg = Seg { name: inner.name, nth: *nth, line: *line, inner, marks: self.marks };
-            if self.damaged {
-                seg.report_damage(&mut out.rejected);
-            }
+            seg.report(self.damaged, &mut out.rejected);
             out.segments.push(seg);
         }
         if out.segments.is_empty() {
@@ -214,7 +226,7 @@ impl<'r> Seg<'r> {
 
     /// The repetitions of field `number` (from 1) that say something.
     pub(super) fn reps(&self, number: usize) -> impl Iterator<Item = Rep<'_>> {
-        self.every(number).filter(|rep| !rep.is_empty())
+        self.every(number).filter(|rep| !rep.is_empty()).take(MAX_REPETITIONS)
     }
 
     /// All repetitions of field `number`, empty ones too: in running text they are empty lines.
@@ -251,16 +263,25 @@ impl<'r> Seg<'r> {
         self.inner.field(number.max(1)).is_some_and(|field| field.raw_value().trim() == "\"\"")
     }
 
-    fn report_damage(&self, rejected: &mut Vec<Rejected>) {
+    /// Fields whose bytes could not be read, and fields with more repetitions than are read.
+    fn report(&self, damaged: bool, rejected: &mut Vec<Rejected>) {
         for (at, field) in self.inner.fields.iter().enumerate() {
-            if field.raw_value().contains(char::REPLACEMENT_CHARACTER) {
-                let name = self.marks.encoding.name();
+            if rejected.len() >= MAX_REPORTS {
+                return;
+            }
+            let path = || format!("{}-{}", self.name, at + 1);
+            if damaged && field.raw_value().contains(char::REPLACEMENT_CHARACTER) {
                 let reason = format!(
-                    "some bytes are not {name} and are shown as {}; check MSH-18 or the feed's character set",
+                    "some bytes are not {} and are shown as {}; check MSH-18 or the feed's character set",
+                    self.marks.encoding.name(),
                     char::REPLACEMENT_CHARACTER
                 );
-                let path = format!("{}-{}", self.name, at + 1);
-                rejected.push(problem(self.line, &self.at(), Some(&path), reason));
+                rejected.push(problem(self.line, &self.at(), Some(&path()), reason));
+            }
+            let count = field.repeats.len();
+            if count > MAX_REPETITIONS && !CONTINUED.contains(&self.name) {
+                let reason = format!("has {count} repetitions; the first {MAX_REPETITIONS} are read");
+                rejected.push(problem(self.line, &self.at(), Some(&path()), reason));
             }
         }
     }
@@ -436,10 +457,10 @@ fn meaning(body: &str, marks: Marks) -> Option<String> {
             let digits = |text: &str| !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
             if let Some(count) = body.strip_prefix(".sp") {
                 let count = if count.is_empty() { 1 } else { count.trim_start_matches('+').parse::<usize>().ok()? };
-                return Some("\n".repeat(count.min(100)));
+                return Some("\n".repeat(count.min(MAX_SKIPPED)));
             }
             if let Some(count) = body.strip_prefix(".sk") {
-                return Some(" ".repeat(count.trim_start_matches('+').parse::<usize>().ok()?.min(100)));
+                return Some(" ".repeat(count.trim_start_matches('+').parse::<usize>().ok()?.min(MAX_SKIPPED)));
             }
             if let Some(indent) = body.strip_prefix(".in").or_else(|| body.strip_prefix(".ti")) {
                 return digits(indent.trim_start_matches(['+', '-'])).then(String::new);
@@ -574,6 +595,14 @@ mod tests {
         assert!(with(&long, |_| ()).unwrap_err().reason.contains("bytes"));
         let wide = [b"MSH|^~\\&|A\rNTE|1||".as_slice(), &vec![b'&'; MAX_DELIMITERS]].concat();
         assert!(with(&wide, |_| ()).unwrap_err().reason.contains("fields and components"));
+        let stray = [b"MSH|^~\\&|A\rPID|1||7\r".as_slice(), &b"x\r".repeat(10 * MAX_REPORTS)].concat();
+        assert_eq!(with(&stray, |message| message.rejected.len()), Ok(MAX_REPORTS + 1));
+        let reps = [b"MSH|^~\\&|A\rPID|1||7".as_slice(), &b"~8".repeat(MAX_REPETITIONS)].concat();
+        with(&reps, |message| {
+            assert_eq!(message.segments[1].reps(3).count(), MAX_REPETITIONS);
+            assert_eq!(message.rejected[0].field.as_deref(), Some("PID-3"));
+        })
+        .unwrap();
         let many = [b"MSH|^~\\&|A\r".as_slice(), &b"NTE\r".repeat(MAX_SEGMENTS + 1)].concat();
         assert!(with(&many, |_| ()).unwrap_err().reason.contains("segments"));
     }

@@ -214,15 +214,15 @@ fn absent(draft: &mut Draft, obx: &Seg<'_>, code: &str) {
 
 /// The same result in another message gets the same id: by its own number (OBX-21), else the order's number with code and
 /// sub-id, else patient, code and time.
-fn identify(ctx: &Context<'_>, around: &Around<'_>, obx: &Seg<'_>, taken: Option<&str>, same: usize) -> String {
+fn identify(ctx: &mut Context<'_>, around: &Around<'_>, obx: &Seg<'_>, taken: Option<&str>, same: usize) -> String {
     let patient = around.subject.id.as_str();
     if let Some(number) = types::ei_number(obx.rep(21)) {
         // Senders who number the instrument instead of the result repeat the number: each is kept for itself.
-        let numbered = |nth: usize| match nth {
-            0 => id_of("Observation", &[patient, "number", &number_key(&number)]),
-            nth => id_of("Observation", &[patient, "number", &number_key(&number), &nth.to_string()]),
+        let number = number_key(&number);
+        return match ctx.repeat(format!("{patient} {number}")) {
+            0 => id_of("Observation", &[patient, "number", &number]),
+            nth => id_of("Observation", &[patient, "number", &number, &nth.to_string()]),
         };
-        return (0..).map(numbered).find(|id| !ctx.emitted("Observation", id)).unwrap_or_default();
     }
     let code = obx.rep(3).part(1).or_else(|| obx.rep(3).part(2)).unwrap_or_default();
     let sub = obx.rep(4).whole().unwrap_or_default();

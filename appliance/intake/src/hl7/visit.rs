@@ -293,20 +293,12 @@ fn hospitalization(draft: &mut Draft, pv1: &Seg<'_>, default: Option<&str>) -> O
     out
 }
 
-/// The visit lists a diagnosis.
-pub(super) fn diagnosed(
-    ctx: &mut Context<'_>,
-    visit: &Visit,
-    condition: &str,
-    use_code: Option<&str>,
-    rank: Option<u64>,
-) {
-    let mut item = Object::default().with("condition", Object::default().with("reference", condition));
-    item.maybe("use", use_code.map(|code| types::coded(&terms::hl7("diagnosis-role"), code, None)));
-    item.maybe("rank", rank);
+/// The visit lists its diagnoses.
+pub(super) fn diagnosed(ctx: &mut Context<'_>, visit: Option<&Visit>, diagnoses: Vec<Json>) {
+    let Some(visit) = visit.filter(|visit| !diagnoses.is_empty() && ctx.known("Encounter", &visit.id).is_some()) else {
+        return;
+    };
     let mut draft = Draft::new("Encounter", visit.id.clone());
-    draft.body.put("diagnosis", vec![Json::Object(item)]);
-    if ctx.known("Encounter", &visit.id).is_some() {
-        ctx.emit(draft, Meet::Amend);
-    }
+    draft.body.put("diagnosis", diagnoses);
+    ctx.emit(draft, Meet::Amend);
 }
