@@ -7,14 +7,25 @@
 //! Not in here: the store (a [`haechi_record::chart::Chart`] comes in), any model (a [`Model`] comes in), the clock, the network.
 
 pub mod answer;
+mod asking;
+pub mod draft;
+pub mod evidence;
+pub mod gate;
+mod lexicon;
+pub mod matching;
 pub mod plan;
+pub mod planner;
+pub mod question;
+mod summary;
+
+pub use asking::{ask, citation_resolves};
 
 use std::ops::ControlFlow;
 
 /// A language model, wherever it runs. `appliance/haechi` fills it from the model role.
 pub trait Model: Send + Sync {
-    /// Name, digest and driver of what answers.
-    fn info(&self) -> answer::ModelInfo;
+    /// Name, digest and driver of what answers; `None` if it cannot be reached.
+    fn info(&self) -> Option<answer::ModelInfo>;
 
     /// Continues a chat of one system and one user text, greedily, handing out text as it comes; `Break` stops it.
     ///
@@ -38,4 +49,11 @@ pub struct Setting {
     pub zone: jiff::tz::TimeZone,
     /// Answer language; `None` follows the question.
     pub language: Option<plan::Language>,
+}
+
+/// What happens while an answer is made.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// The next sentence that passed the gate, with its citation marks.
+    Text(&'a str),
 }

@@ -39,12 +39,78 @@ pub struct Plan {
     pub limit: Option<usize>,
     /// Which attribute of the entries is asked, if not the value itself.
     pub attribute: Option<Attribute>,
+    /// Which of several entries is meant, where the shape does not say it: "when was the *last* admission", "who ordered the *first* CT".
+    /// `None`: the shape decides (all for `Series`, `List`, `Count`; the newest for an attribute).
+    pub pick: Option<Pick>,
+    /// Which end of an entry is asked: an admission or a discharge, a start or a stop.
+    pub edge: Edge,
+    /// Only entries given, done or begun for this: its recorded reason (words, codes or linked problem) must say so.
+    pub because: Option<Subject>,
+    /// Unit that the question put beside the number of [`Plan::filter`] or of a subject's own filter, as written.
+    pub filter_unit: Option<String>,
     /// Content words that nothing accounts for. Not empty: the answer abstains and names them.
     pub unresolved: Vec<String>,
+    /// Why no chart of this patient can answer (cost, prognosis, advice, somebody else, populations, general knowledge),
+    /// one sentence in the plan's language. `Some`: the answer abstains with it.
+    pub outside: Option<String>,
+}
+
+impl Plan {
+    /// A plan that asks nothing yet.
+    #[must_use]
+    pub fn empty(language: Language) -> Self {
+        Self {
+            language,
+            scope: Vec::new(),
+            subjects: Vec::new(),
+            shape: Shape::List,
+            state: State::Any,
+            window: None,
+            anchor: None,
+            filter: None,
+            limit: None,
+            attribute: None,
+            pick: None,
+            edge: Edge::Start,
+            because: None,
+            filter_unit: None,
+            unresolved: Vec::new(),
+            outside: None,
+        }
+    }
+
+    /// True if evidence may be looked for: everything was understood and a chart can hold the answer.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.unresolved.is_empty() && self.outside.is_none()
+    }
+}
+
+/// Which one of several entries, by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// The last.
+    Newest,
+    /// The first.
+    Oldest,
+    /// The next one to come (appointments, plans).
+    Next,
+    /// Every one.
+    All,
+}
+
+/// Which end of an entry that lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Edge {
+    /// Admission, onset, start of a medication.
+    #[default]
+    Start,
+    /// Discharge, resolution, stop of a medication.
+    End,
 }
 
 /// One thing asked about.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Subject {
     /// As the question said it; used in "not found" sentences.
     pub said: String,
@@ -58,6 +124,10 @@ pub struct Subject {
     pub excluded: Vec<String>,
     /// For a class of things ("statins", "antibiotics", "blood thinners"): the class name. Members stand in `terms` and `codes`.
     pub class: Option<String>,
+    /// Kinds of entries that can be this thing; empty: every kind in the plan's scope.
+    pub kinds: Vec<Kind>,
+    /// A condition on this subject's values alone; goes before [`Plan::filter`] ("BP above 140/90" is two subjects).
+    pub filter: Option<Filter>,
 }
 
 /// What to do with what is found.
@@ -89,6 +159,8 @@ pub enum Shape {
     When,
     /// From when until when, and how long.
     Duration,
+    /// How long ago, until now.
+    Since,
     /// The patient's age at it.
     AgeAt,
     /// An attribute of the entry: who, where, which dose, why (see [`Plan::attribute`]).
@@ -207,4 +279,8 @@ pub enum Filter {
     Above(f64, bool),
     /// Strictly below (inclusive if `true`).
     Below(f64, bool),
+    /// A worded result that says it is there: positive, reactive, detected, 양성.
+    Positive,
+    /// A worded result that says it is not there: negative, non-reactive, not detected, 음성.
+    Negative,
 }
