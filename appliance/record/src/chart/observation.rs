@@ -223,11 +223,10 @@ fn reference_range(node: &Json<'_>) -> Option<Range> {
                     value_unit.is_empty() || same_unit(node, one, name, bound_unit, value_unit)
                 })
             });
-            Range {
-                low: bound(one, "low").filter(|_| same),
-                high: bound(one, "high").filter(|_| same),
-                text: shown(one),
-            }
+            let (low, high) = (bound(one, "low").filter(|_| same), bound(one, "high").filter(|_| same));
+            // A lower bound above the upper one is a slip of whoever wrote the range: shown, not judged by.
+            let sane = low.zip(high).is_none_or(|(low, high)| low <= high);
+            Range { low: low.filter(|_| sane), high: high.filter(|_| sane), text: shown(one) }
         }
         several => {
             Range { low: None, high: None, text: several.iter().map(|r| shown(r)).collect::<Vec<_>>().join("; ") }
@@ -335,7 +334,13 @@ mod tests {
     }
 
     #[test]
-    fn a_range_in_another_unit_or_for_other_people_gives_no_bounds() {
+    fn a_range_in_another_unit_for_other_people_or_upside_down_gives_no_bounds() {
+        let swapped = read_one(
+            r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":43,"unit":"%"},
+            "referenceRange":[{"low":{"value":46,"unit":"%"},"high":{"value":38,"unit":"%"}}]}"#,
+        );
+        let range = swapped.values[0].range.as_ref().unwrap();
+        assert_eq!((range.low, range.high, range.text.as_str()), (None, None, "46–38 %"));
         let mgdl = read_one(
             r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":5.5,"unit":"mmol/L"},
             "referenceRange":[{"low":{"value":70,"unit":"mg/dL"},"high":{"value":99,"unit":"mg/dL"}}]}"#,

@@ -6,6 +6,7 @@
 //! ([`super::standing`]).
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
@@ -66,6 +67,7 @@ pub(crate) fn entry_of(
     }
     document::read(&mut reader);
     reader.nothing_known();
+    reader.nameless();
     Some(reader.entry)
 }
 
@@ -87,25 +89,48 @@ pub fn order(a: &Entry, b: &Entry) -> Ordering {
 /// Makes the links of a whole chart point at its sources: inside a bundle, resources name each other by `urn:uuid:` or
 /// by a server's address, and the bytes are kept as they came. What points elsewhere stays as written.
 pub fn join(entries: &mut [Entry]) {
-    let by_id: std::collections::HashMap<String, String> = entries
-        .iter()
-        .filter_map(|entry| Some((entry.source.split_once('/')?.1.to_owned(), entry.source.clone())))
-        .collect();
-    let sources: std::collections::HashSet<String> = by_id.values().cloned().collect();
-    for link in entries.iter_mut().flat_map(|entry| &mut entry.links) {
-        let written = link.1.split("/_history/").next().unwrap_or_default();
-        if let Some(source) = written.strip_prefix("urn:uuid:").and_then(|id| by_id.get(id)) {
-            link.1.clone_from(source);
-        } else {
-            let mut parts = written.rsplit('/');
-            if let (Some(id), Some(kind)) = (parts.next(), parts.next()) {
-                let source = format!("{kind}/{id}");
-                if sources.contains(&source) {
-                    link.1 = source;
-                }
+    let titles: HashMap<String, String> =
+        entries.iter().map(|entry| (entry.source.clone(), entry.title.clone())).collect();
+    let by_id: HashMap<String, String> =
+        titles.keys().filter_map(|source| Some((source.split_once('/')?.1.to_owned(), source.clone()))).collect();
+    for entry in entries {
+        for (element, reference) in &mut entry.links {
+            if let Some(source) = target(reference, &titles, &by_id) {
+                *reference = source;
+            }
+            // "Why?" is often answered only by a reference: then by the title of what it points at.
+            let (Some(name), Some(title)) = (fact_of(element), titles.get(reference)) else { continue };
+            if !entry.facts.iter().any(|fact| fact.name == name && fact.text == *title) {
+                entry.facts.push(Fact { name: name.to_owned(), text: title.clone(), path: element.clone() });
             }
         }
     }
+}
+
+/// The source in this chart that a reference, as written, points at.
+fn target(written: &str, titles: &HashMap<String, String>, by_id: &HashMap<String, String>) -> Option<String> {
+    let written = written.split("/_history/").next().unwrap_or_default();
+    if let Some(id) = written.strip_prefix("urn:uuid:") {
+        return by_id.get(id).cloned();
+    }
+    let mut parts = written.rsplit('/');
+    let (id, kind) = (parts.next()?, parts.next()?);
+    Some(format!("{kind}/{id}")).filter(|source| titles.contains_key(source))
+}
+
+/// The fact that a reference in `element` states about its holder.
+fn fact_of(element: &str) -> Option<&'static str> {
+    Some(match element {
+        "reasonReference" => "reason",
+        "diagnosis.condition" => "diagnosis",
+        "addresses" => "addresses",
+        "goal" => "goal",
+        "result" => "result",
+        "report" => "report",
+        "activity.reference" => "activity",
+        "reaction.detail" => "reaction",
+        _ => return None,
+    })
 }
 
 /// One resource while it is read.
@@ -331,6 +356,14 @@ impl<'a> Reader<'a> {
         self.entry.links = found;
     }
 
+    /// What names itself in no element is called by its type.
+    fn nameless(&mut self) {
+        if self.entry.title.is_empty() {
+            self.entry.title = self.entry.resource_type.clone();
+            self.entry.title_path = "resourceType".to_owned();
+        }
+    }
+
     /// Marks an entry that says there is nothing to say ("no known allergy"): it is evidence of absence, not of a thing.
     fn nothing_known(&mut self) {
         let name = match self.entry.kind {
@@ -538,5 +571,7 @@ mod tests {
         assert_eq!(sources, ["Device/d", "Condition/c", "DiagnosticReport/a", "Observation/b"]);
         let links: Vec<_> = entries[2].links.iter().map(|(_, to)| to.as_str()).collect();
         assert_eq!(links, ["Observation/b", "Observation/b", "urn:uuid:z"]);
+        assert_eq!(fact(&entries[2], "result"), Some(("K", "result")), "named by what it points at");
+        assert_eq!(entries[0].title, "Device", "what has no name is called by its type");
     }
 }

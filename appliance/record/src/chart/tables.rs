@@ -438,7 +438,7 @@ pub(super) fn facts(resource_type: &str) -> &'static [(&'static str, &'static st
             ("total", "total.value"),
             ("total", "total.amount.value"),
         ],
-        "RelatedPerson" => &[("name", "name"), ("phone", "telecom"), ("address", "address")],
+        "RelatedPerson" => &[("name", "name"), ("telecom", "telecom"), ("address", "address")],
         "Specimen" => &[
             ("collector", "collection.collector"),
             ("bodySite", "collection.bodySite"),
