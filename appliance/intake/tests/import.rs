@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use haechi_intake::import::{Input, Options, Silent, Summary, import};
+use haechi_record::chart::{Kind, Standing};
 use haechi_record::key::Key;
 use haechi_record::store::Store;
 use jiff::Timestamp;
@@ -68,10 +69,11 @@ fn every_file_of_the_development_set_goes_in_or_says_why_not() {
     let site = Site::new();
     let folder = tempfile::tempdir().unwrap();
     unpacked(&fhir, folder.path());
-    let mut paths: Vec<PathBuf> = ["synthea-2019", "bulk-10-patients", "carebundle", "microsoft-samples", "inferno-us-core"]
-        .iter()
-        .map(|name| fhir.join(name))
-        .collect();
+    let mut paths: Vec<PathBuf> =
+        ["synthea-2019", "bulk-10-patients", "carebundle", "microsoft-samples", "inferno-us-core"]
+            .iter()
+            .map(|name| fhir.join(name))
+            .collect();
     paths.push(folder.path().to_owned());
     let first = site.import(&paths);
     for rejected in &first.rejected {
@@ -94,7 +96,10 @@ fn every_file_of_the_development_set_goes_in_or_says_why_not() {
             resources += 1;
             let versions = site.store.versions(&resource_type, &id).unwrap();
             if !versions.iter().any(|(_, _, bytes)| *bytes == raw) {
-                assert!(refused.contains(name.as_str()), "{name}: {resource_type}/{id} is not in the record as it came");
+                assert!(
+                    refused.contains(name.as_str()),
+                    "{name}: {resource_type}/{id} is not in the record as it came"
+                );
                 missing += 1;
             }
         }
@@ -205,7 +210,9 @@ fn one_bad_item_does_not_keep_the_rest_out() {
     let said: Vec<_> = summary
         .rejected
         .iter()
-        .map(|r| (r.file.as_str(), r.line, r.field.as_deref(), r.resource.as_deref(), r.reason.split(';').next().unwrap()))
+        .map(|r| {
+            (r.file.as_str(), r.line, r.field.as_deref(), r.resource.as_deref(), r.reason.split(';').next().unwrap())
+        })
         .collect();
     assert_eq!((summary.files, summary.resources, summary.patients), (5, 3, 1), "{said:?}");
     let date = "the date is not a FHIR date (YYYY, YYYY-MM, YYYY-MM-DD or with time and offset)";
@@ -225,4 +232,92 @@ fn one_bad_item_does_not_keep_the_rest_out() {
     let sources: Vec<_> = chart.entries.iter().map(|entry| entry.source.as_str()).collect();
     assert_eq!(sources, ["Condition/c1", "Observation/o3"]);
     assert_eq!(chart.rejected.len(), 1);
+}
+
+/// A minimal message of patient `M1`; `extra` are segments after PID.
+fn message(control_id: &str, event: &str, extra: &[&str]) -> String {
+    let head = format!(
+        "MSH|^~\\&|EMR|HAECHI|CORE|HAECHI|20250102090000+0900||{event}|{control_id}|P|2.5.1|||||KOR|UNICODE UTF-8"
+    );
+    let pid = "PID|1||M1^^^HAECHI&1.2.410.100000.1.1&ISO^MR||김^민수^^^^^L^I||19720305|M";
+    [&[head.as_str(), pid], extra].concat().join("\r") + "\r"
+}
+
+#[test]
+fn messages_amend_each_other_in_their_order_and_count_once() {
+    let site = Site::new();
+    let admit = message(
+        "A1",
+        "ADT^A01^ADT_A01",
+        &["PV1|1|I|51W^5101^1^HAECHI|||||||||||||||||V1|||||||||||||||||||||||||20250102090000+0900"],
+    );
+    let result = |control_id: &str, value: &str, status: &str| {
+        message(
+            control_id,
+            "ORU^R01^ORU_R01",
+            &[
+                "PV1|1|I|51W^5101^1^HAECHI|||||||||||||||||V1",
+                "OBR|1|P1|F1|24323-8^CMP^LN|||20250102100000+0900|||||||||||||||20250102100000+0900||LAB|F",
+                &format!("OBX|1|NM|2823-3^Potassium^LN||{value}|mmol/L|3.5-5.1|H|||{status}|||20250102100000+0900"),
+            ],
+        )
+    };
+    let discharge = message(
+        "A3",
+        "ADT^A03^ADT_A03",
+        &[
+            "PV1|1|I|51W^5101^1^HAECHI|||||||||||||||||V1||||||||||||||||01|||||||||20250102090000+0900|20250105100000+0900",
+        ],
+    );
+    let broken = "MSH|^~\\&|EMR\rNOT A SEGMENT\r".to_owned();
+    let file = site.file(
+        "feed.hl7",
+        [admit, result("R1", "5.90", "P"), broken, result("R2", "5.60", "C"), result("R2", "5.60", "C"), discharge]
+            .concat(),
+    );
+    let first = site.import(std::slice::from_ref(&file));
+    assert_eq!((first.files, first.messages, first.patients), (1, 5, 1), "{:?}", first.rejected);
+    assert_eq!(first.unchanged, 1, "the message that came twice");
+    assert!(!first.rejected.is_empty());
+    for rejected in &first.rejected {
+        assert_eq!(rejected.file, "feed.hl7");
+        assert!(rejected.line.is_some() && rejected.segment.is_some(), "{rejected:?}");
+    }
+    let chart = site.store.chart("M1").unwrap().unwrap();
+    let potassium: Vec<_> = chart.entries.iter().filter(|entry| !entry.values.is_empty()).collect();
+    assert_eq!(potassium.len(), 1, "a corrected result replaces the preliminary one");
+    assert_eq!(
+        (potassium[0].values[0].text.as_str(), potassium[0].standing.clone()),
+        ("5.60", Standing::SaidAs("corrected"))
+    );
+    let origin = potassium[0].origin.as_ref().unwrap();
+    assert!(origin.fields.iter().any(|(path, field)| path == "valueQuantity" && field == "OBX[1]-5"), "{origin:?}");
+    let visit = chart.entries.iter().find(|entry| entry.kind == Kind::Encounter).unwrap();
+    assert_eq!(visit.status.as_deref(), Some("finished"));
+    assert!(visit.when.is_some() && visit.until.is_some());
+
+    let before = site.store.counts().unwrap();
+    let again = site.import(&[file]);
+    assert_eq!((again.messages, again.unchanged, again.resources), (5, 5, 0));
+    assert_eq!(site.store.counts().unwrap(), before, "importing again changes nothing");
+}
+
+#[test]
+fn the_hl7_samples_go_in_or_say_why_not() {
+    let Some(hl7) = data("hl7v2") else { return };
+    let site = Site::new();
+    let paths: Vec<PathBuf> =
+        files_below(&hl7).into_iter().filter(|path| path.extension().is_some_and(|end| end == "hl7")).collect();
+    assert!(paths.len() > 100);
+    let first = site.import(&paths);
+    for rejected in &first.rejected {
+        let whole_file = rejected.reason == "the file is empty";
+        assert!(whole_file || (rejected.line.is_some() && rejected.segment.is_some()), "{rejected:?}");
+        assert!(!rejected.reason.is_empty() && !rejected.reason.contains("report this"), "{rejected:?}");
+    }
+    assert!(first.messages > 110, "{}", first.messages);
+    let before = site.store.counts().unwrap();
+    let again = site.import(&paths);
+    assert_eq!((again.messages, again.unchanged), (first.messages, first.messages));
+    assert_eq!(site.store.counts().unwrap(), before);
 }

@@ -76,3 +76,17 @@ pub(crate) enum Found {
 
 /// Takes what is found; `false`: the taker is gone, stop.
 pub(crate) type Taker<'t> = &'t mut dyn FnMut(Found) -> bool;
+
+/// How many resources a JSON document gives and how many of its parts are put aside, without storing anything.
+#[must_use]
+pub fn survey(document: &[u8]) -> (usize, usize) {
+    let (mut resources, mut rejected) = (0, 0);
+    bundle::document(document, &Place { line: Some(1), ..Place::default() }, &mut |found| {
+        match found {
+            Found::Resource(_) => resources += 1,
+            Found::Rejected(..) => rejected += 1,
+        }
+        true
+    });
+    (resources, rejected)
+}
