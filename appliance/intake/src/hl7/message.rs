@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 
 use encoding_rs::Encoding;
 use haechi_record::chart::Rejected;
-use hl7_parser::message::{Repeat, Segment, Separators};
-use hl7_parser::parser::{parse_msh, parse_segment_with_separators};
+use hl7_parser::message::{Field, Repeat, Separators};
+use hl7_parser::parser::parse_field_with_separators;
 
 use super::charset::{self, Decoded};
 
@@ -71,8 +71,21 @@ pub(super) struct Seg<'r> {
     pub(super) nth: usize,
     /// Line in the message, from 1.
     pub(super) line: u64,
-    inner: Segment<'r>,
+    fields: Vec<Slot<'r>>,
     marks: Marks,
+}
+
+/// A field; taken apart only if there is something in it, for half of all fields in a message are empty.
+struct Slot<'r> {
+    raw: &'r str,
+    parsed: Option<Field<'r>>,
+}
+
+impl<'r> Slot<'r> {
+    fn read(raw: &'r str, separators: Separators) -> Slot<'r> {
+        let parsed = if raw.is_empty() { None } else { parse_field_with_separators(raw, separators).ok() };
+        Slot { raw, parsed }
+    }
 }
 
 /// One repetition of a field; empty when the field is.
@@ -183,26 +196,24 @@ impl<'m> Text<'m> {
 }
 
 impl Rows<'_> {
-    /// Reads the fields of every segment.
+    /// Finds the fields of every segment.
     ///
     /// # Errors
-    /// The whole message is refused: its header cannot be read.
+    /// The whole message is refused: there is nothing in it.
     pub(super) fn message(&self) -> Result<Message<'_>, Refused> {
         let mut out = Message { segments: Vec::with_capacity(self.rows.len()), rejected: self.rejected.clone() };
         let mut seen: HashMap<&str, usize> = HashMap::new();
         for (row, line) in &self.rows {
-            let parsed = if out.segments.is_empty() {
-                match parse_msh(row) {
-                    Ok((_, segment)) => Ok(segment),
-                    Err(_) => return Err(refuse(*line, "MSH[1]", Some("MSH-2"), "the header cannot be read")),
-                }
-            } else {
-                parse_segment_with_separators(row, self.marks.separators)
-            };
             // A name without a single field, as `PV2`, says nothing.
-            let Ok(inner) = parsed else { continue };
-            let nth = seen.entry(inner.name).and_modify(|nth| *nth += 1).or_insert(1);
-            let seg = Seg { name: inner.name, nth: *nth, line: *line, inner, marks: self.marks };
+            let Some((name, rest)) = row.split_once(self.marks.separators.field) else { continue };
+            let separators = self.marks.separators;
+            let mut fields = Vec::with_capacity(24);
+            if name == "MSH" {
+                fields.push(Slot { raw: "", parsed: None }); // MSH-1 is the separator itself
+            }
+            fields.extend(rest.split(separators.field).map(|raw| Slot::read(raw, separators)));
+            let nth = seen.entry(name).and_modify(|nth| *nth += 1).or_insert(1);
+            let seg = Seg { name, nth: *nth, line: *line, fields, marks: self.marks };
             seg.report(self.damaged, &mut out.rejected);
             out.segments.push(seg);
         }
@@ -231,9 +242,14 @@ impl<'r> Seg<'r> {
 
     /// All repetitions of field `number`, empty ones too: in running text they are empty lines.
     pub(super) fn every(&self, number: usize) -> impl Iterator<Item = Rep<'_>> {
-        let repeats = number.checked_sub(1).and_then(|at| self.inner.fields.get(at)).map(|field| field.repeats.iter());
+        let field = self.slot(number).and_then(|slot| slot.parsed.as_ref());
         let marks = self.marks;
-        repeats.into_iter().flatten().map(move |repeat| Rep { inner: Some(repeat), marks })
+        let repeats = field.into_iter().flat_map(|field| field.repeats.iter());
+        repeats.map(move |repeat| Rep { inner: Some(repeat), marks })
+    }
+
+    fn slot(&self, number: usize) -> Option<&Slot<'r>> {
+        self.fields.get(number.checked_sub(1)?)
     }
 
     /// The first repetition that says something; empty if none does.
@@ -249,28 +265,27 @@ impl<'r> Seg<'r> {
     /// The whole field as one text, delimiters in it taken for what they look like. For fields of running text, and for
     /// those that do not repeat but whose senders write `3.5~5.1`.
     pub(super) fn whole(&self, number: usize) -> Option<String> {
-        let field = number.checked_sub(1).and_then(|at| self.inner.fields.get(at))?;
-        present(&unescape(field.raw_value(), self.marks))
+        present(&unescape(self.slot(number)?.raw, self.marks))
     }
 
     /// Whether the field says anything: a value, or that it is to be deleted.
     pub(super) fn filled(&self, number: usize) -> bool {
-        self.inner.field(number.max(1)).is_some_and(|field| !field.raw_value().trim().is_empty())
+        self.slot(number).is_some_and(|slot| !slot.raw.trim().is_empty())
     }
 
     /// Whether the field is `""`: delete what is stored.
     pub(super) fn erased(&self, number: usize) -> bool {
-        self.inner.field(number.max(1)).is_some_and(|field| field.raw_value().trim() == "\"\"")
+        self.slot(number).is_some_and(|slot| slot.raw.trim() == "\"\"")
     }
 
     /// Fields whose bytes could not be read, and fields with more repetitions than are read.
     fn report(&self, damaged: bool, rejected: &mut Vec<Rejected>) {
-        for (at, field) in self.inner.fields.iter().enumerate() {
+        for (at, Slot { raw, .. }) in self.fields.iter().enumerate() {
             if rejected.len() >= MAX_REPORTS {
                 return;
             }
             let path = || format!("{}-{}", self.name, at + 1);
-            if damaged && field.raw_value().contains(char::REPLACEMENT_CHARACTER) {
+            if damaged && raw.contains(char::REPLACEMENT_CHARACTER) {
                 let reason = format!(
                     "some bytes are not {} and are shown as {}; check MSH-18 or the feed's character set",
                     self.marks.encoding.name(),
@@ -278,8 +293,11 @@ impl<'r> Seg<'r> {
                 );
                 rejected.push(problem(self.line, &self.at(), Some(&path()), reason));
             }
-            let count = field.repeats.len();
-            if count > MAX_REPETITIONS && !CONTINUED.contains(&self.name) {
+            if raw.len() <= MAX_REPETITIONS || CONTINUED.contains(&self.name) {
+                continue;
+            }
+            let count = 1 + raw.matches(self.marks.separators.repetition).count();
+            if count > MAX_REPETITIONS {
                 let reason = format!("has {count} repetitions; the first {MAX_REPETITIONS} are read");
                 rejected.push(problem(self.line, &self.at(), Some(&path()), reason));
             }
@@ -506,7 +524,7 @@ mod tests {
             let names: Vec<_> = message.segments.iter().map(Seg::at).collect();
             assert_eq!(names, ["MSH[1]", "PID[1]", "OBX[1]", "OBX[2]"]);
             let [msh, pid, _, obx] = &message.segments[..] else { panic!() };
-            assert_eq!((msh.text(1), msh.text(3), msh.text(4)), (Some("|".into()), Some("A".into()), Some("B".into())));
+            assert_eq!((msh.text(3), msh.text(4)), (Some("A".into()), Some("B".into())));
             assert_eq!(pid.reps(3).map(|rep| rep.part(1)).collect::<Vec<_>>(), [Some("7".into()), Some("8".into())]);
             assert_eq!(pid.rep(3).sub(4, 2), Some("1.2".into()));
             assert_eq!(pid.rep(6).part(1), Some("A & B".into()));
