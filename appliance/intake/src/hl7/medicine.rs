@@ -129,12 +129,8 @@ fn request(
             break;
         }
     }
-    let mut notes: Vec<&Seg<'_>> = Vec::new();
-    notes.extend(group.segs.iter().filter(|seg| seg.name == "NTE"));
-    let mut annotations = observe::annotations(ctx, &notes);
-    if let Some(nte) = notes.first() {
-        draft.came("note", nte, 3);
-    }
+    let notes: Vec<&Seg<'_>> = group.segs.iter().filter(|seg| seg.name == "NTE").copied().collect();
+    let mut annotations = observe::annotations(ctx, &mut draft, &notes);
     for rxc in group.segs.iter().filter(|seg| seg.name == "RXC") {
         if let Some(name) = types::concept(rxc.rep(2)).as_ref().and_then(shown) {
             let amount = [rxc.text(3), rxc.rep(4).part(2).or_else(|| rxc.text(4))]

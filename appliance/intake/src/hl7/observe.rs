@@ -104,8 +104,8 @@ pub(super) fn text_of(result: &Result<'_>) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The notes as FHIR annotations.
-pub(super) fn annotations(ctx: &mut Context<'_>, notes: &[&Seg<'_>]) -> Vec<Json> {
+/// The notes as FHIR annotations of the draft, each with the NTE that it came from.
+pub(super) fn annotations(ctx: &mut Context<'_>, draft: &mut Draft, notes: &[&Seg<'_>]) -> Vec<Json> {
     let mut out = Vec::new();
     for nte in notes {
         let Some(text) = running_text(nte, 3) else { continue };
@@ -113,6 +113,7 @@ pub(super) fn annotations(ctx: &mut Context<'_>, notes: &[&Seg<'_>]) -> Vec<Json
         note.maybe("authorString", types::person(nte.rep(5)).and_then(|who| who.text("display")));
         let written = ctx.when(nte, 6);
         note.maybe("time", written);
+        draft.came(&format!("note[{}]", out.len()), nte, 3);
         out.push(note.with("text", text).into());
     }
     out
@@ -186,10 +187,8 @@ pub(super) fn observation(
     }
     let flags: Vec<Json> = obx.reps(8).filter_map(interpretation).map(Json::Object).collect();
     draft.list("interpretation", flags, obx, 8);
-    let notes = annotations(ctx, &result.notes);
-    if let Some(nte) = result.notes.first() {
-        draft.list("note", notes, nte, 3);
-    }
+    let notes = annotations(ctx, &mut draft, &result.notes);
+    draft.body.list("note", notes);
     draft.maybe("bodySite", types::concept(obx.rep(20)), obx, 20);
     draft.maybe("method", types::concept(obx.rep(17)), obx, 17);
     if let Some(specimen) = around.specimen.clone() {

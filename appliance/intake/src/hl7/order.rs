@@ -190,10 +190,8 @@ fn one_request(ctx: &mut Context<'_>, study: &Study<'_>, key: &str, code: Object
     let drawn = specimens.iter().filter(|specimen| specimen.get("reference").is_some());
     draft.body.list("specimen", drawn.cloned().map(Json::Object).collect());
     let notes: Vec<&Seg<'_>> = notes_before_results(group);
-    let annotations = observe::annotations(ctx, &notes);
-    if let Some(nte) = notes.first() {
-        draft.list("note", annotations, nte, 3);
-    }
+    let annotations = observe::annotations(ctx, &mut draft, &notes);
+    draft.body.list("note", annotations);
     let reference = draft.reference();
     ctx.emit(draft, Meet::Amend);
     reference

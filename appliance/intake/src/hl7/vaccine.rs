@@ -52,10 +52,8 @@ pub(super) fn immunization(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Grou
         educate(ctx, &mut draft, group);
         let notes: Vec<&Seg<'_>> =
             group.segs.iter().take_while(|seg| seg.name != "OBX").filter(|seg| seg.name == "NTE").copied().collect();
-        let annotations = observe::annotations(ctx, &notes);
-        if let Some(nte) = notes.first() {
-            draft.list("note", annotations, nte, 3);
-        }
+        let annotations = observe::annotations(ctx, &mut draft, &notes);
+        draft.body.list("note", annotations);
         ctx.emit(draft, Meet::Amend);
     }
     let around = Around {
