@@ -249,14 +249,14 @@ fn messages_amend_each_other_in_their_order_and_count_once() {
     let admit = message(
         "A1",
         "ADT^A01^ADT_A01",
-        &["PV1|1|I|51W^5101^1^HAECHI|||||||||||||||||V1|||||||||||||||||||||||||20250102090000+0900"],
+        &["PV1|1|I|51W^5101^1^HAECHI||||||||||||||||V1|||||||||||||||||||||||||20250102090000+0900"],
     );
     let result = |control_id: &str, value: &str, status: &str| {
         message(
             control_id,
             "ORU^R01^ORU_R01",
             &[
-                "PV1|1|I|51W^5101^1^HAECHI|||||||||||||||||V1",
+                "PV1|1|I|51W^5101^1^HAECHI||||||||||||||||V1",
                 "OBR|1|P1|F1|24323-8^CMP^LN|||20250102100000+0900|||||||||||||||20250102100000+0900||LAB|F",
                 &format!("OBX|1|NM|2823-3^Potassium^LN||{value}|mmol/L|3.5-5.1|H|||{status}|||20250102100000+0900"),
             ],
@@ -266,7 +266,7 @@ fn messages_amend_each_other_in_their_order_and_count_once() {
         "A3",
         "ADT^A03^ADT_A03",
         &[
-            "PV1|1|I|51W^5101^1^HAECHI|||||||||||||||||V1||||||||||||||||01|||||||||20250102090000+0900|20250105100000+0900",
+            "PV1|1|I|51W^5101^1^HAECHI||||||||||||||||V1|||||||||||||||||01||||||||20250102090000+0900|20250105100000+0900",
         ],
     );
     let broken = "MSH|^~\\&|EMR\rNOT A SEGMENT\r".to_owned();
