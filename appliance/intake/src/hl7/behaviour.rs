@@ -353,6 +353,44 @@ fn a_report_in_prose_keeps_its_lines_and_its_impression() {
 }
 
 #[test]
+fn a_wards_measurements_are_vital_signs_and_pressure_is_one_of_them() {
+    let pair = "OBX|2|NM|8480-6^Systolic^LN||128|mmHg^mmHg^UCUM||||||F|||20250310080000\nOBX|3|NM|8462-4^Diastolic^LN||82|mmHg^mmHg^UCUM||||||F|||20250310080000\nNTE|1||누워서";
+    let pair = pair.replace("UCUM||||||F", "UCUM|||||F");
+    for (header, name) in
+        [("OBX|1|ST|85354-9^Blood pressure^LN^P00^혈압^99L||||||||F|||20250310080000\n", "혈압"), ("", "")]
+    {
+        let mut record = Record::default();
+        let pulse = "OBX|4|NM|8867-4^Heart rate^LN||72|/min^/min^UCUM|||||F|||20250310080000";
+        record.file(
+            "ORU^R01",
+            &with_pid(&format!("OBR|1||W1|VS^Vital signs^99L|||20250310080000\n{header}{pair}\n{pulse}")),
+        );
+        assert!(record.all("DiagnosticReport").is_empty(), "nobody reported on them");
+        let all = record.all("Observation");
+        assert_eq!(all.len(), 2);
+        let pressure = all.iter().find(|o| o["component"].is_array()).unwrap();
+        assert_eq!(pressure["code"]["coding"][0]["code"], "85354-9");
+        assert_eq!(pressure["code"]["coding"][1]["display"].as_str().unwrap_or_default(), name);
+        assert_eq!(pressure["category"][0]["coding"][0]["code"], "vital-signs");
+        let parts = &pressure["component"];
+        assert_eq!(
+            (&parts[0]["valueQuantity"]["value"], &parts[1]["valueQuantity"]["value"]),
+            (&json!(128), &json!(82))
+        );
+        assert_eq!(
+            (&parts[0]["code"]["coding"][0]["code"], &parts[1]["code"]["coding"][0]["code"]),
+            (&json!("8480-6"), &json!("8462-4"))
+        );
+        assert_eq!((&pressure["status"], &pressure["note"][0]["text"]), (&json!("final"), &json!("누워서")));
+    }
+    // Taken at different times they stay apart.
+    let mut record = Record::default();
+    let late = pair.replacen("20250310080000", "20250310070000", 1);
+    record.file("ORU^R01", &with_pid(&format!("OBR|1||W1|VS^Vital signs^99L\n{late}")));
+    assert!(record.all("Observation").iter().all(|o| o["component"].is_null()));
+}
+
+#[test]
 fn a_merge_names_who_lives_on() {
     let mut record = Record::default();
     record.file("ADT^A28", "PID|1||A1||옛^이름");

@@ -6,7 +6,7 @@ use super::message::Seg;
 use super::observe::{self, Around};
 use super::order::{Chart, Group, shown};
 use super::visit::Visit;
-use super::{terms, types};
+use super::{terms, types, value};
 
 /// TXA-17 completion status (table 0271).
 fn doc_status(code: &str) -> &'static str {
@@ -120,7 +120,7 @@ pub(super) fn document(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Group<'_
                 lines.extend(result.lines.iter().filter(|obx| obx.filled(5)));
             }
             "ED" | "RP" => {
-                if let Some(attachment) = observe::attachment(ctx, obx) {
+                if let Some(attachment) = value::attachment(ctx, obx) {
                     contents.push(Object::default().with("attachment", attachment).into());
                     draft.came(&format!("content[{}].attachment", contents.len() - 1), obx, 5);
                 }
@@ -136,7 +136,7 @@ pub(super) fn document(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Group<'_
         for obx in lines {
             draft.came(&at, obx, 5);
         }
-        contents.push(Object::default().with("attachment", observe::text_attachment(&texts.join("\n"))).into());
+        contents.push(Object::default().with("attachment", value::text_attachment(&texts.join("\n"))).into());
     }
     if contents.is_empty() && ctx.known("DocumentReference", &id_for(&number)).is_none() {
         // FHIR demands a content; the notification came without the document.
@@ -164,7 +164,7 @@ pub(super) fn document(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Group<'_
 /// An embedded document outside a report or an MDM message.
 pub(super) fn stray(ctx: &mut Context<'_>, chart: Chart<'_>, result: &observe::Result<'_>) {
     let Some(obx) = result.lines.first().copied() else { return };
-    let Some(attachment) = observe::attachment(ctx, obx) else { return };
+    let Some(attachment) = value::attachment(ctx, obx) else { return };
     let key = types::ei_number(obx.rep(21))
         .map_or_else(|| format!("{}\u{1e}{}", ctx.control_id, obx.nth), |n| number_key(&n));
     let mut draft = Draft::new("DocumentReference", id_of("DocumentReference", &[&chart.subject.id, "obx", &key]));

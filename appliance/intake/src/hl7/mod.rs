@@ -6,7 +6,7 @@
 //! refused as a whole.
 //!
 //! In reading order: [`split`], charset, message (delimiters, escapes), events (the walk), then patient, visit, clinical,
-//! order, observe, medicine, vaccine, document, schedule; types, terms, time and json are the tools; context holds what
+//! order, observe, value, medicine, vaccine, document, schedule; types, terms, time and json are the tools; context holds what
 //! one message has become and meets it with what the record has.
 
 #[cfg(test)]
@@ -30,6 +30,7 @@ mod terms;
 mod time;
 mod types;
 mod vaccine;
+mod value;
 mod visit;
 
 use haechi_record::chart::{Origin, Rejected};

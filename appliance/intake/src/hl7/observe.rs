@@ -1,15 +1,11 @@
-//! OBX to Observation: every value type, status, range and flag; embedded documents to attachments.
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+//! OBX to Observation: what belongs together, what it is called, when, whose, how it stands. Values are in `value`.
 
 use super::context::{Context, Draft, Meet, id_of, number_key};
 use super::json::{Json, Object};
-use super::message::{Rep, Seg, unhex};
+use super::message::Seg;
 use super::patient::Subject;
-use super::types::Unit;
 use super::visit::Visit;
-use super::{terms, time, types};
+use super::{terms, types, value};
 
 /// What surrounds an observation.
 pub(super) struct Around<'a> {
@@ -37,7 +33,14 @@ pub(super) struct Result<'s> {
     pub(super) lines: Vec<&'s Seg<'s>>,
     /// NTE.
     pub(super) notes: Vec<&'s Seg<'s>>,
+    /// The members of a panel: one Observation with components.
+    pub(super) parts: Vec<&'s Seg<'s>>,
 }
+
+/// LOINC: systolic, diastolic, and the panel that FHIR's vital signs profile puts them in.
+const SYSTOLIC: &str = "8480-6";
+const DIASTOLIC: &str = "8462-4";
+const BLOOD_PRESSURE: &str = "85354-9";
 
 /// The upper-case value type, text where none is given.
 pub(super) fn value_type(obx: &Seg<'_>) -> String {
@@ -60,12 +63,46 @@ pub(super) fn results<'s>(segs: &[&'s Seg<'s>]) -> Vec<Result<'s>> {
     for seg in segs {
         match (seg.name, out.last_mut()) {
             ("OBX", Some(last)) if continues(last, seg) => last.lines.push(seg),
-            ("OBX", _) => out.push(Result { lines: vec![seg], notes: Vec::new() }),
+            ("OBX", _) => out.push(Result { lines: vec![seg], notes: Vec::new(), parts: Vec::new() }),
             ("NTE", Some(last)) => last.notes.push(seg),
             _ => {}
         }
     }
+    join_pressures(out)
+}
+
+/// Systolic and diastolic pressure that were taken together are one observation in FHIR. They stand side by side; an OBX
+/// of the panel's code without a value may stand before them and gives the panel its name.
+fn join_pressures(results: Vec<Result<'_>>) -> Vec<Result<'_>> {
+    let code = |result: &Result<'_>| result.lines.first().and_then(|obx| obx.rep(3).part(1)).unwrap_or_default();
+    let mut out: Vec<Result<'_>> = Vec::with_capacity(results.len());
+    for mut result in results {
+        let pair = match (out.last().map(code).as_deref(), code(&result).as_str()) {
+            (Some(SYSTOLIC), DIASTOLIC) | (Some(DIASTOLIC), SYSTOLIC) => out.pop_if(|before| together(before, &result)),
+            _ => None,
+        };
+        if let Some(before) = pair {
+            result.notes = [before.notes, result.notes].concat();
+            result.parts = [before.lines.clone(), result.lines].concat();
+            result.lines = before.lines;
+            let is_header = |header: &mut Result<'_>| {
+                code(header) == BLOOD_PRESSURE && header.lines.first().is_some_and(|obx| !obx.filled(5))
+            };
+            if let Some(header) = out.pop_if(is_header) {
+                result.notes = [header.notes, result.notes].concat();
+                result.lines = header.lines;
+            }
+        }
+        out.push(result);
+    }
     out
+}
+
+/// Whether two results were taken at the same time, as parts of the same thing, and stand alike.
+fn together(one: &Result<'_>, other: &Result<'_>) -> bool {
+    let (Some(one_obx), Some(other_obx)) = (one.lines.first(), other.lines.first()) else { return false };
+    let same = |field| one_obx.rep(field).whole() == other_obx.rep(field).whole();
+    one.parts.is_empty() && other.parts.is_empty() && same(4) && same(11) && same(14)
 }
 
 fn continues(last: &Result<'_>, next: &Seg<'_>) -> bool {
@@ -119,29 +156,38 @@ pub(super) fn annotations(ctx: &mut Context<'_>, draft: &mut Draft, notes: &[&Se
     out
 }
 
-/// Where a value goes.
-enum Value {
-    Element(&'static str, Json),
-    Nothing,
-}
-
-/// One result becomes an Observation; its reference, or nothing if it was put aside. `same` counts earlier results of
+/// One result becomes an Observation, or nothing if it was put aside. `same` counts earlier results of
 /// this order with the same code.
 pub(super) fn observation(
     ctx: &mut Context<'_>,
     around: &Around<'_>,
     result: &Result<'_>,
     same: usize,
-) -> Option<String> {
-    let obx = *result.lines.first()?;
-    let Some(code) = types::concept(obx.rep(3)) else {
+) -> Option<Filed> {
+    let named = *result.lines.first()?;
+    // A panel without a header has its members' time, status and observer.
+    let obx = result.parts.first().copied().unwrap_or(named);
+    let unnamed_panel = !result.parts.is_empty() && std::ptr::eq(named, obx);
+    let concept = match unnamed_panel {
+        true => Some(types::coded("http://loinc.org", BLOOD_PRESSURE, Some("Blood pressure panel"))),
+        false => types::concept(named.rep(3)),
+    };
+    let Some(code) = concept else {
         ctx.reject(obx, Some(3), "does not say what was observed");
         return None;
+    };
+    let key = if unnamed_panel {
+        Some(BLOOD_PRESSURE.to_owned())
+    } else {
+        named.rep(3).part(1).or_else(|| named.rep(3).part(2))
     };
     let status_code = obx.text(11);
     let status = status_code.as_deref().map_or("unknown", terms::observation_status);
     let taken = ctx.when(obx, 14).map(|at| (at, obx, 14)).or_else(|| around.taken.clone());
-    let mut draft = Draft::new("Observation", identify(ctx, around, obx, taken.as_ref().map(|t| t.0.as_str()), same));
+    let mut draft = Draft::new(
+        "Observation",
+        identify(ctx, around, named, &key.unwrap_or_default(), taken.as_ref().map(|t| t.0.as_str()), same),
+    );
 
     draft.list(
         "identifier",
@@ -160,7 +206,7 @@ pub(super) fn observation(
         let category = types::coded("http://terminology.hl7.org/CodeSystem/observation-category", code, Some(display));
         draft.body.put("category", vec![Json::Object(category)]);
     }
-    draft.put("code", code.clone(), obx, 3);
+    draft.put("code", code.clone(), named, 3);
     draft.body.put("subject", around.subject.reference());
     draft.body.maybe("encounter", around.visit.map(Visit::reference));
     if let Some((at, seg, field)) = taken {
@@ -179,14 +225,23 @@ pub(super) fn observation(
     }
     draft.body.list("performer", performers);
 
-    fill_value(ctx, &mut draft, result, &kind, unit.as_ref(), &code);
+    if result.parts.is_empty() {
+        value::put(ctx, &mut draft, result, &kind, unit.as_ref(), &code);
+        let flags: Vec<Json> = obx.reps(8).filter_map(value::interpretation).map(Json::Object).collect();
+        draft.list("interpretation", flags, obx, 8);
+        if let Some(range) = obx.whole(7) {
+            draft.put("referenceRange", vec![Json::Object(value::reference_range(&range, unit.as_ref()))], obx, 7);
+        }
+    } else {
+        let parts = result.parts.iter().enumerate();
+        let components = parts.map(|(at, part)| value::component(ctx, &mut draft, part, at).into()).collect();
+        draft.body.list("component", components);
+    }
     match status_code.as_deref() {
-        Some("N") => absent(&mut draft, obx, "not-asked"),
-        Some("X") => absent(&mut draft, obx, "not-performed"),
+        Some("N") => value::absent(&mut draft, obx, "not-asked"),
+        Some("X") => value::absent(&mut draft, obx, "not-performed"),
         _ => {}
     }
-    let flags: Vec<Json> = obx.reps(8).filter_map(interpretation).map(Json::Object).collect();
-    draft.list("interpretation", flags, obx, 8);
     let notes = annotations(ctx, &mut draft, &result.notes);
     draft.body.list("note", notes);
     draft.maybe("bodySite", types::concept(obx.rep(20)), obx, 20);
@@ -194,26 +249,31 @@ pub(super) fn observation(
     if let Some(specimen) = around.specimen.clone() {
         draft.body.put("specimen", specimen);
     }
-    if let Some(range) = obx.whole(7) {
-        draft.put("referenceRange", vec![Json::Object(reference_range(&range, unit.as_ref()))], obx, 7);
-    }
     let reference = draft.reference();
     // A deletion names the result it takes back and often leaves the value out: what is stored stays, marked.
     let taken_back = status == "entered-in-error";
     ctx.emit(draft, if taken_back { Meet::Amend } else { Meet::Replace });
-    Some(reference)
+    Some(Filed { reference, vital: category.is_some_and(|(code, _)| code == "vital-signs") })
 }
 
-fn absent(draft: &mut Draft, obx: &Seg<'_>, code: &str) {
-    if !draft.body.keys().any(|key| key.starts_with("value") || key == "component") {
-        let system = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
-        draft.put("dataAbsentReason", types::coded(system, code, None), obx, 11);
-    }
+/// An Observation that was emitted.
+pub(super) struct Filed {
+    /// `Observation/…`.
+    pub(super) reference: String,
+    /// Whether it is a vital sign.
+    pub(super) vital: bool,
 }
 
 /// The same result in another message gets the same id: by its own number (OBX-21), else the order's number with code and
 /// sub-id, else patient, code and time.
-fn identify(ctx: &mut Context<'_>, around: &Around<'_>, obx: &Seg<'_>, taken: Option<&str>, same: usize) -> String {
+fn identify(
+    ctx: &mut Context<'_>,
+    around: &Around<'_>,
+    obx: &Seg<'_>,
+    code: &str,
+    taken: Option<&str>,
+    same: usize,
+) -> String {
     let patient = around.subject.id.as_str();
     if let Some(number) = types::ei_number(obx.rep(21)) {
         // Senders who number the instrument instead of the result repeat the number: each is kept for itself.
@@ -223,13 +283,12 @@ fn identify(ctx: &mut Context<'_>, around: &Around<'_>, obx: &Seg<'_>, taken: Op
             nth => id_of("Observation", &[patient, "number", &number, &nth.to_string()]),
         };
     }
-    let code = obx.rep(3).part(1).or_else(|| obx.rep(3).part(2)).unwrap_or_default();
     let sub = obx.rep(4).whole().unwrap_or_default();
     let same = if same > 0 { same.to_string() } else { String::new() };
     match (around.order, taken) {
-        (Some(order), _) => id_of("Observation", &[patient, order, &code, &sub, &same]),
-        (None, Some(at)) => id_of("Observation", &[patient, "at", at, &code, &sub, &same]),
-        (None, None) => id_of("Observation", &[patient, "message", &ctx.control_id, &code, &sub, &same]),
+        (Some(order), _) => id_of("Observation", &[patient, order, code, &sub, &same]),
+        (None, Some(at)) => id_of("Observation", &[patient, "at", at, code, &sub, &same]),
+        (None, None) => id_of("Observation", &[patient, "message", &ctx.control_id, code, &sub, &same]),
     }
 }
 
@@ -256,242 +315,4 @@ fn category(
     let from_laboratory = matches!(ctx.kind.as_str(), "ORU" | "OUL") && around.order.is_some();
     let measured = matches!(kind, "NM" | "SN") || has_unit || obx.filled(7) || obx.filled(8);
     (from_laboratory && (measured || around.specimen.is_some())).then_some(("laboratory", "Laboratory"))
-}
-
-fn fill_value(
-    ctx: &mut Context<'_>,
-    draft: &mut Draft,
-    result: &Result<'_>,
-    kind: &str,
-    unit: Option<&Unit>,
-    code: &Object,
-) {
-    let Some(obx) = result.lines.first().copied() else { return };
-    if is_text(kind) {
-        if let Some(text) = text_of(result) {
-            draft.body.put("valueString", text);
-            for line in &result.lines {
-                draft.came("valueString", line, 5);
-            }
-        }
-        return;
-    }
-    if kind == "ST" {
-        if let Some(text) = obx.whole(5) {
-            // Many systems send every result as a string; a number with a unit is a measurement all the same.
-            let value = match types::measured(&text).filter(|_| unit.is_some()) {
-                Some((comparator, number)) => ("valueQuantity", types::quantity(number, comparator, unit).into()),
-                None => ("valueString", Json::Text(text)),
-            };
-            draft.put(value.0, value.1, obx, 5);
-        }
-        return;
-    }
-    let reps: Vec<Rep<'_>> = obx.reps(5).filter(|rep| !rep.erased()).collect();
-    if let [rep] = reps.as_slice() {
-        if let Value::Element(key, json) = value(ctx, obx, *rep, kind, unit) {
-            draft.put(key, json, obx, 5);
-            if unit.is_some() && key == "valueQuantity" {
-                draft.came("valueQuantity.unit", obx, 6);
-            }
-        }
-        return;
-    }
-    // Several values of one observation: FHIR holds one, so each is a component of the same code.
-    let mut components: Vec<Json> = Vec::new();
-    for rep in reps {
-        if let Value::Element(key, json) = value(ctx, obx, rep, kind, unit) {
-            draft.came(&format!("component[{}].{key}", components.len()), obx, 5);
-            components.push(Object::default().with("code", code.clone()).with(key, json).into());
-        }
-    }
-    draft.body.list("component", components);
-}
-
-/// One value by its type. What does not fit its announced type is kept as the words that stand there.
-fn value(ctx: &mut Context<'_>, obx: &Seg<'_>, rep: Rep<'_>, kind: &str, unit: Option<&Unit>) -> Value {
-    let words = |text: Option<String>| text.map_or(Value::Nothing, |text| Value::Element("valueString", text.into()));
-    let zone = &ctx.settings.zone;
-    let timed = |out: std::result::Result<Value, time::NotATime>, ctx: &mut Context<'_>| {
-        out.unwrap_or_else(|time::NotATime| {
-            ctx.reject(obx, Some(5), "is no timestamp as OBX-2 announces; it is kept as text");
-            words(rep.whole())
-        })
-    };
-    let element = |key: &'static str, text: String| Value::Element(key, text.into());
-    match kind {
-        "NM" => match rep.whole().as_deref().and_then(types::measured) {
-            Some((comparator, number)) => {
-                Value::Element("valueQuantity", types::quantity(number, comparator, unit).into())
-            }
-            None => words(rep.whole()),
-        },
-        "SN" => structured(rep, unit).map_or_else(|| words(rep.whole()), |(key, json)| Value::Element(key, json)),
-        "NR" => range(rep.part(1), rep.part(2), unit)
-            .map_or_else(|| words(rep.whole()), |(key, json)| Value::Element(key, json)),
-        "CE" | "CWE" | "CNE" | "CF" | "IS" | "ID" => {
-            types::concept(rep).map_or(Value::Nothing, |concept| Value::Element("valueCodeableConcept", concept.into()))
-        }
-        // A day that came with a time of day keeps it.
-        "DT" | "TS" | "DTM" => {
-            let out = rep
-                .part(1)
-                .map_or(Ok(Value::Nothing), |text| time::date_time(&text, zone).map(|at| element("valueDateTime", at)));
-            timed(out, ctx)
-        }
-        "TM" => {
-            let out =
-                rep.part(1).map_or(Ok(Value::Nothing), |text| time::time(&text).map(|at| element("valueTime", at)));
-            timed(out, ctx)
-        }
-        "DR" => {
-            let out = types::time_period(rep.part(1), rep.part(2), zone)
-                .map(|period| period.map_or(Value::Nothing, |period| Value::Element("valuePeriod", period.into())));
-            timed(out, ctx)
-        }
-        "XAD" | "AD" | "SAD" => words(types::address_text(rep)),
-        "XPN" | "PPN" => words(types::human_name(rep).and_then(|name| types::shown_name(&name))),
-        "XCN" | "CNN" => words(types::person(rep).and_then(|who| who.text("display"))),
-        "XTN" | "TN" => words(types::contact_point(rep, None).and_then(|point| point.text("value"))),
-        "CX" | "EI" | "CK" | "XON" | "HD" => words(rep.part(1)),
-        _ => words(rep.whole()),
-    }
-}
-
-/// `SN`: `>^100`, `^1^:^128`, `^3^-^5`, `^2^+`. `None` where its parts make no such value.
-fn structured(rep: Rep<'_>, unit: Option<&Unit>) -> Option<(&'static str, Json)> {
-    let comparator = match rep.part(1).as_deref() {
-        None | Some("=") => None,
-        Some(known @ ("<" | "<=" | ">" | ">=")) => Some(known.to_owned()),
-        Some(_) => return None,
-    };
-    let first = rep.part(2)?;
-    let Some(separator) = rep.part(3) else {
-        let number = Json::number(&first)?;
-        return Some(("valueQuantity", types::quantity(number, comparator.as_deref(), unit).into()));
-    };
-    match (separator.as_str(), rep.part(4)) {
-        ("-", second) => range(Some(first), second, unit),
-        (":" | "/", Some(second)) => {
-            let side =
-                |text: &str, comparator: Option<&str>| Some(types::quantity(Json::number(text)?, comparator, None));
-            let ratio = Object::default()
-                .with("numerator", side(&first, comparator.as_deref())?)
-                .with("denominator", side(&second, None)?);
-            Some(("valueRatio", ratio.into()))
-        }
-        ("+", None) => Some(("valueString", Json::Text(format!("{first}+")))),
-        _ => None,
-    }
-}
-
-fn range(low: Option<String>, high: Option<String>, unit: Option<&Unit>) -> Option<(&'static str, Json)> {
-    let side = |text: Option<String>| match text {
-        Some(text) => Json::number(&text).map(|number| Some(types::quantity(number, None, unit))),
-        None => Some(None),
-    };
-    let mut out = Object::default();
-    out.maybe("low", side(low)?);
-    out.maybe("high", side(high)?);
-    (!out.is_empty()).then_some(("valueRange", out.into()))
-}
-
-/// OBX-8, from table 0078 to v3-ObservationInterpretation.
-fn interpretation(rep: Rep<'_>) -> Option<Object> {
-    let code = rep.part(1)?;
-    match terms::interpretation(&code) {
-        Some(display) => Some(types::coded(&terms::hl7("v3-ObservationInterpretation"), &code, Some(display))),
-        None => types::concept(rep),
-    }
-}
-
-/// OBX-7 as it is written, and its bounds where it reads like bounds.
-fn reference_range(text: &str, unit: Option<&Unit>) -> Object {
-    let mut out = Object::default();
-    let (low, high) = bounds(text).unwrap_or_default();
-    out.maybe("low", low.map(|number| types::quantity(number, None, unit)));
-    out.maybe("high", high.map(|number| types::quantity(number, None, unit)));
-    out.with("text", text)
-}
-
-/// `3.5-5.1`, `3.5~5.1`, `4.3 to 6.2`, `-2 - 2`, `<5`, `>=60`.
-fn bounds(text: &str) -> Option<(Option<Json>, Option<Json>)> {
-    let text = text.trim();
-    if let Some((Some(comparator), number)) = types::measured(text) {
-        return Some(if comparator.starts_with('<') { (None, Some(number)) } else { (Some(number), None) });
-    }
-    let signed = usize::from(text.starts_with(['-', '+']));
-    let digits = text.get(signed..)?.find(|c: char| !c.is_ascii_digit() && c != '.')? + signed;
-    let (low, rest) = text.split_at_checked(digits)?;
-    let rest = rest.trim_start();
-    let high = ["-", "~", "–", "∼", "〜", "～", "to"].into_iter().find_map(|mark| rest.strip_prefix(mark))?;
-    Some((Some(Json::number(low)?), Some(Json::number(high)?)))
-}
-
-/// ED and RP: the document as a FHIR attachment. What cannot be decoded is reported.
-pub(super) fn attachment(ctx: &mut Context<'_>, obx: &Seg<'_>) -> Option<Object> {
-    let rep = obx.rep(5);
-    let mut out = Object::default();
-    if value_type(obx) == "RP" {
-        let pointer = rep.part(1)?;
-        out.maybe("contentType", terms::mime(&rep.part(3).unwrap_or_default(), &rep.part(4).unwrap_or_default()));
-        out.put("url", pointer);
-    } else {
-        let mime = terms::mime(&rep.part(2).unwrap_or_default(), &rep.part(3).unwrap_or_default());
-        let data = rep.part(5).or_else(|| {
-            // Senders who leave the type out put the data where it does not belong; `^^^Base64^` alone holds nothing.
-            (rep.parts() < 5).then(|| rep.part(rep.parts())).flatten().filter(|text| text.len() > 64)
-        })?;
-        let encoding = rep.part(4).unwrap_or_default().to_ascii_uppercase();
-        let packed: Option<(String, bool)> = match encoding.as_str() {
-            "BASE64" | "" if rep.part(5).is_none() || encoding == "BASE64" => {
-                let packed: String = data.split_ascii_whitespace().collect();
-                STANDARD.decode(&packed).is_ok().then_some((packed, false))
-            }
-            "HEX" => unhex(&data).map(|bytes| (STANDARD.encode(bytes), false)),
-            _ => Some((STANDARD.encode(&data), true)),
-        };
-        let Some((packed, text)) = packed else {
-            ctx.reject(obx, Some(5), "the embedded document is not encoded as OBX-5.4 says; it is left out");
-            return None;
-        };
-        let mime = mime.unwrap_or_else(|| if text { "text/plain" } else { "application/octet-stream" }.to_owned());
-        // Text that came in the message's characters is UTF-8 now.
-        let charset = if text && mime.starts_with("text/") { "; charset=utf-8" } else { "" };
-        out.put("contentType", format!("{mime}{charset}"));
-        out.put("data", packed);
-    }
-    out.maybe("title", obx.rep(3).part(2));
-    Some(out)
-}
-
-/// Text as an attachment.
-pub(super) fn text_attachment(text: &str) -> Object {
-    Object::default().with("contentType", "text/plain; charset=utf-8").with("data", STANDARD.encode(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_reads_like_bounds_or_stays_text() {
-        let number = |text: &str| Some(Json::Raw(text.into()));
-        for (text, expected) in [
-            ("3.5-5.10", Some((number("3.5"), number("5.10")))),
-            ("3.5 ~ 5.1", Some((number("3.5"), number("5.1")))),
-            ("4.3 to 6.2", Some((number("4.3"), number("6.2")))),
-            ("-2.0 - 2.0", Some((number("-2.0"), number("2.0")))),
-            ("-3--1", Some((number("-3"), number("-1")))),
-            ("<5", Some((None, number("5")))),
-            (">=60", Some((number("60"), None))),
-            ("Negative", None),
-            ("M: 13-17 / F: 12-16", None),
-            ("13", None),
-            ("", None),
-            ("5-", None),
-        ] {
-            assert_eq!(bounds(text), expected, "{text}");
-        }
-    }
 }

@@ -9,7 +9,7 @@ use super::observe::{self, Around};
 use super::patient::Subject;
 use super::types::Number;
 use super::visit::Visit;
-use super::{terms, types};
+use super::{terms, types, value};
 
 /// One order of a message with everything that follows it.
 pub(super) struct Group<'s> {
@@ -251,12 +251,13 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
     let mut conclusions: Vec<String> = Vec::new();
     let mut statuses: Vec<&str> = Vec::new();
     let mut counts = HashMap::new();
+    let mut only_vitals = true;
     for result in &results {
         let Some(obx) = result.lines.first().copied() else { continue };
         statuses.push(obx.text(11).as_deref().map_or("unknown", terms::observation_status));
         let kind = observe::value_type(obx);
         if observe::is_document(&kind) {
-            if let Some(form) = observe::attachment(ctx, obx) {
+            if let Some(form) = value::attachment(ctx, obx) {
                 draft.came(&format!("presentedForm[{}]", forms.len()), obx, 5);
                 forms.push(form.into());
             }
@@ -267,8 +268,9 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
                 conclusions.push(text.clone());
             }
             texts.push(text);
-        } else if let Some(reference) = observe::observation(ctx, &around, result, count(&mut counts, obx)) {
-            references.push(Object::default().with("reference", reference).into());
+        } else if let Some(filed) = observe::observation(ctx, &around, result, count(&mut counts, obx)) {
+            only_vitals &= filed.vital;
+            references.push(Object::default().with("reference", filed.reference).into());
         }
     }
     if prose && !texts.is_empty() {
@@ -279,7 +281,7 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
         {
             draft.came(&format!("presentedForm[{}]", forms.len()), line, 5);
         }
-        forms.push(observe::text_attachment(&texts.join("\n")).into());
+        forms.push(value::text_attachment(&texts.join("\n")).into());
     }
     for nte in notes_before_results(group) {
         if let Some(text) = observe::running_text(nte, 3) {
@@ -288,6 +290,9 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
         }
     }
 
+    if only_vitals && !references.is_empty() && forms.is_empty() && conclusions.is_empty() {
+        return; // a ward's measurements are observations; nobody reported on them
+    }
     let said = status.as_deref().map(terms::report_status);
     draft.put("status", said.unwrap_or_else(|| overall(&statuses)), obr, 25);
     if let Some(section) = section.as_deref() {
