@@ -61,8 +61,11 @@ def rows(data, demo):
                         "kind": kind, "query": query, "gold": answer, "note": row[4] if len(row) > 4 else ""})
     for n, row in enumerate(DEMO, 1):
         lang, kind, pick, question, query = row[:5]
+        more = row[5] if len(row) > 5 else {}
         entry = {"id": f"d{n:03}", "dataset": "demo", "patient": None, "pick": pick, "lang": lang, "question": question,
-                 "kind": kind, "query": query, "gold": None, "note": row[5] if len(row) > 5 else ""}
+                 "kind": kind, "query": query, "gold": None, "note": more.get("note", "")}
+        if "words" in more:  # a name that only the data can tell stands in the question
+            entry |= {"asked": question, "words": more["words"]}
         if demo:
             gold.fill(entry, charts("demo"))
         out.append(entry)

@@ -109,6 +109,14 @@ def load(folder):
                     chart.add(row["ref"], row["raw"])
     for chart in charts.values():
         chart.by_full = by_full
+    # a chart that was merged into another one: what was written in it is the other one's
+    for pid, chart in charts.items():
+        for link in chart.patient.get("link", []):
+            other = by_full.get(link["other"].get("reference"), link["other"].get("reference", ""))
+            other = charts.get(_uuid(other.split("/", 1)[-1]))
+            if link.get("type") == "replaced-by" and other is not None:
+                other.raw.update({k: v for k, v in chart.raw.items() if k not in other.raw})
+                chart.merged = True
     return charts
 
 
@@ -252,6 +260,7 @@ class Chart:
         self.pid, self.patient, self.shared = pid, patient, shared
         self.raw = {f"Patient/{pid}": patient}
         self.by_full = {}
+        self.merged = patient.get("active") is False
 
     def add(self, ref, raw):
         self.raw[ref] = raw
@@ -306,6 +315,12 @@ class Chart:
             entry.category = [c for k in raw.get("category", []) for c in concept_codes(k)]
             out.append(entry)
         return _sorted(out)
+
+    def problems(self, rx=".", state=None):
+        """Entries of the problem list (category problem-list-item); all conditions where no category says so."""
+        found = self.conds(rx, state)
+        listed = [e for e in found if "problem-list-item" in e.category]
+        return listed or ([] if any("problem-list-item" in e.category for e in self.conds()) else found)
 
     def meds(self, rx=".", status=None, off=False):
         out = []
@@ -847,6 +862,88 @@ def reactions(entries):
     return gold([name_forms(n) for n in found], refs(entries)) if found else none()
 
 
+def abnormal(entries, most=10):
+    """The values with an abnormal flag of the latest moment at which any of the entries was taken."""
+    if not entries:
+        return none()
+    hits = flagged([e for e in entries if e.at == entries[-1].at])
+    if not hits:
+        return none()
+    assert len(hits) <= most
+    return gold([value_of(e) for e in hits], refs(hits), len({e.ref for e in hits}))
+
+
+def dosage(entries, which=-1):
+    """How a drug is taken, as the prescription says it."""
+    if not entries:
+        return none()
+    e = entries[which]
+    lines = [d.get("text") or d.get("patientInstruction") for d in e.raw.get("dosageInstruction", [])]
+    lines = [line for line in lines if line]
+    return gold([[line] for line in lines], [x.ref for x in entries if x.raw.get("dosageInstruction") ==
+                                              e.raw.get("dosageInstruction")]) if lines else none()
+
+
+def concluded(entries, which=-1):
+    """The conclusion of a report, line by line."""
+    if not entries:
+        return none()
+    e = entries[which]
+    lines = [line.strip(" -") for line in e.raw.get("conclusion", "").splitlines() if line.strip()]
+    return gold([[line] for line in lines], [e.ref]) if lines else none()
+
+
+def part(entries, begin, end, which=-1, most=6):
+    """The lines of a note between a heading and the next one (regular expressions over whole lines)."""
+    if not entries:
+        return none()
+    e = entries[which]
+    lines, on = [], False
+    for line in e.text.splitlines():
+        if re.search(begin, line):
+            on = True
+            rest = re.sub(begin, "", line).strip(" :-")
+            if rest:
+                lines.append(rest)
+        elif on and re.search(end, line):
+            break
+        elif on and line.strip():
+            lines.append(re.sub(r"^\d+\. ", "", line.strip(" -")))
+    assert len(lines) <= most
+    return gold([[line] for line in lines], [e.ref]) if lines else none()
+
+
+def listed(chart, state="active"):
+    """The problem list; the same diagnosis made at a visit is as good a source."""
+    found = uniq(chart.problems(state=state))
+    if not found:
+        return none()
+    codes = {c for e in found for c in e.codes}
+    same = [e for e in chart.conds() if codes & set(e.codes)]
+    return gold([name_forms(e.names) for e in found], refs(found) + refs(same), len(found))
+
+
+def relatives(entries):
+    """Family history: who and what."""
+    if not entries:
+        return none()
+    words = {"father": ["father", "아버지", "부친"], "mother": ["mother", "어머니", "모친"],
+             "brother": ["brother", "형제", "오빠", "형", "남동생"], "sister": ["sister", "자매", "누나", "언니", "여동생", "형제"]}
+    must = []
+    for e in entries:
+        must.append(name_forms(e.names))
+        who_ = [w for r in e.relation for k, v in words.items() if k in r.lower() for w in v]
+        must.append(list(e.relation) + who_)
+    return gold(must, refs(entries), len({e.ref for e in entries}))
+
+
+def wrong(entries, kept):
+    """Names of entries (read with off=True) that were taken back, unless something that stands has the same name."""
+    fine = {n.lower() for e in kept for n in e.names}
+    ids = {e.ref for e in kept}
+    return [n for e in entries if e.ref not in ids for n in e.names if n.lower() not in fine]
+
+
 def said(entries, *phrases, all_of=True):
     """Texts (notes, reports) that hold the phrases; the answer must hold them too."""
     hits = [e for e in entries if all(p.lower() in e.text.lower() for p in phrases)]
@@ -866,7 +963,7 @@ def choose(pick, charts):
     """The chart a demo question is about: the nth (from 0), in order of id, of those for which `pick` holds."""
     nth, _, test = pick.partition(":")
     hits = []
-    for pid in sorted(charts):
+    for pid in sorted(p for p in charts if not charts[p].merged):
         try:
             if not test or evaluate(test, charts[pid]):
                 hits.append(charts[pid])
@@ -881,7 +978,13 @@ def fill(entry, charts):
     if chart is None:
         return entry
     entry["patient"] = chart.pid
-    entry["gold"] = evaluate(entry["query"], chart)
+    if entry.get("words"):
+        entry["question"] = entry["asked"].format(*evaluate(entry["words"], chart))
+    try:
+        entry["gold"] = evaluate(entry["query"], chart)
+    except (IndexError, KeyError, AssertionError):
+        entry["gold"] = None
+        return entry
     if entry["gold"]["abstain"] and entry["kind"] != "unanswerable":
         entry["gold"] = None  # the generator no longer writes what was asked for: skipped, and counted as such
     elif not entry["gold"]["abstain"] and entry["kind"] == "unanswerable":
