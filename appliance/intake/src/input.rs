@@ -51,6 +51,8 @@ pub(crate) struct Source<'i> {
 enum From<'i> {
     Path(PathBuf),
     Open(&'i File),
+    /// A device, a pipe or a socket: opening one may wait for ever.
+    NoFile,
 }
 
 impl Source<'_> {
@@ -64,6 +66,7 @@ impl Source<'_> {
                 file.seek(SeekFrom::Start(0))?;
                 file
             }
+            From::NoFile => return Err(io::Error::other("it is a device, a pipe or a socket")),
         };
         let mut magic = [0u8; 2];
         let mut held = 0;
@@ -135,10 +138,10 @@ fn below<'i>(
     }
     if !real.is_dir() {
         let meta = real.metadata().ok();
-        // A pipe or a device would block for ever; a pipe that the user named is what he wants read.
-        if named || meta.as_ref().is_some_and(std::fs::Metadata::is_file) {
-            let bytes = meta.map_or(0, |meta| meta.len());
-            found.push(Source { name: name_of(path), bytes, from: From::Path(path.to_owned()) });
+        let is_file = meta.as_ref().is_some_and(std::fs::Metadata::is_file);
+        if is_file || named {
+            let from = if is_file { From::Path(path.to_owned()) } else { From::NoFile };
+            found.push(Source { name: name_of(path), bytes: meta.map_or(0, |meta| meta.len()), from });
         }
         return Ok(());
     }

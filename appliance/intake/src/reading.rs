@@ -184,11 +184,14 @@ impl Out<'_> {
     }
 }
 
+/// A resource as it will be, and the number of the job that makes it so.
+type Ahead = (Arc<[u8]>, u64);
+
 /// The messages of all files, mapped one after another: a later one amends what an earlier one said.
 struct Feed<'o> {
     out: Out<'o>,
     /// Resources that are mapped but not committed yet, by type and id, with the number of their job.
-    ahead: HashMap<(String, String), (Arc<[u8]>, u64)>,
+    ahead: HashMap<(String, String), Ahead>,
     /// Messages that are mapped but not committed yet.
     seen: HashMap<[u8; 32], u64>,
     /// What was committed when the two were last gone through.

@@ -8,7 +8,7 @@ use haechi_record::chart::Rejected;
 use haechi_record::prepare::{Prepared, Source, prepare};
 
 use crate::fhir::reference::Meaning;
-use crate::fhir::{Found, Item, bundle, head};
+use crate::fhir::{Found, Item, Place, bundle, head};
 use crate::hl7::Mapped;
 use crate::import::Shared;
 
@@ -70,6 +70,8 @@ pub(crate) enum ReadyMessage {
 pub(crate) enum Ready {
     /// A resource.
     Resource(Box<Prepared>),
+    /// A Patient of whom one is part of the other, by id: (from, into), and where that was said.
+    Merge(String, String, Box<Place>),
     /// Something put aside, and whose it would have been.
     Rejected(Rejected, Option<String>),
 }
@@ -82,13 +84,14 @@ pub(crate) struct Deferred {
 }
 
 impl Deferred {
-    fn push(&mut self, item: Item) -> Result<(), Item> {
+    /// Takes `item` if there is room; gives it back if not.
+    fn take(&mut self, item: Item) -> Option<Item> {
         if self.bytes + item.raw.len() > DEFERRED_BYTES {
-            return Err(item);
+            return Some(item);
         }
         self.bytes += item.raw.len();
         self.items.push(item);
-        Ok(())
+        None
     }
 }
 
@@ -97,7 +100,11 @@ pub(crate) fn work(shared: &Shared<'_>, jobs: &Receiver<Job>, to_writer: &Sender
     for job in jobs {
         let what = match job.task {
             Task::Fhir { found, last } => {
-                Outcome::Resources(found.into_iter().filter_map(|one| fhir(shared, one, last)).collect())
+                let mut ready = Vec::with_capacity(found.len());
+                for one in found {
+                    fhir(shared, one, last, &mut ready);
+                }
+                Outcome::Resources(ready)
             }
             Task::Messages { file, read } => {
                 Outcome::Messages(read.into_iter().map(|one| message(shared, &file, one)).collect())
@@ -109,36 +116,36 @@ pub(crate) fn work(shared: &Shared<'_>, jobs: &Receiver<Job>, to_writer: &Sender
     }
 }
 
-/// `None`: it waits for its patient.
-fn fhir(shared: &Shared<'_>, found: Found, last: bool) -> Option<Ready> {
+/// Makes one resource ready, unless it has to wait for its patient.
+fn fhir(shared: &Shared<'_>, found: Found, last: bool, out: &mut Vec<Ready>) {
     let mut item = match found {
         Found::Resource(item) => item,
-        Found::Rejected(rejected, patient) => return Some(Ready::Rejected(rejected, patient)),
+        Found::Rejected(rejected, patient) => return out.push(Ready::Rejected(rejected, patient)),
     };
     let head = match item.head.take().map_or_else(|| head::read(&item.raw, &item.place), Ok) {
         Ok(head) => head,
-        Err(rejected) => return Some(Ready::Rejected(*rejected, None)),
+        Err(rejected) => return out.push(Ready::Rejected(*rejected, None)),
     };
     if head.resource_type == "OperationOutcome" {
         let reason = "an OperationOutcome is a server's report, not part of a record";
-        return Some(Ready::Rejected(item.place.reject(None, None, reason), None));
+        return out.push(Ready::Rejected(item.place.reject(None, None, reason), None));
     }
     let id = head.id.or_else(|| item.id.clone()).unwrap_or_else(|| bundle::content_id(&item.raw));
     let resource = Some(format!("{}/{id}", head.resource_type));
 
     // `prepare` asks for the elements that may name the patient; what it could not be told is remembered here.
-    let unknown = std::cell::RefCell::new(None);
+    let unknown = std::cell::Cell::new(None);
     let resolve = |written: &str| match item.references.resolve(written) {
         Meaning::Is(target) => Some(target),
         Meaning::Search(key) if key.starts_with("Patient?") => {
             let found = known_patient(shared, &key);
             if found.is_none() {
-                unknown.replace(Some(Unknown::Identifier));
+                unknown.set(Some(Unknown::Identifier));
             }
             found
         }
         Meaning::AsWritten if written.starts_with("urn:") => {
-            unknown.replace(Some(Unknown::Name));
+            unknown.set(Some(Unknown::Name));
             None
         }
         Meaning::Search(_) | Meaning::AsWritten => None,
@@ -149,32 +156,75 @@ fn fhir(shared: &Shared<'_>, found: Found, last: bool) -> Option<Ready> {
         let mut rejected = item.place.reject(resource.clone(), field, reason);
         rejected.line = rejected.line.map(|line| line + line_inside.unwrap_or(1).saturating_sub(1));
         let patient = head.patient.as_deref().and_then(|written| patient_id(&item.references.resolve(written)));
-        Some(Ready::Rejected(rejected, patient))
+        Ready::Rejected(rejected, patient)
     };
-    match result {
-        Some(Ok(prepared)) if prepared.patient.is_none() => match unknown.into_inner() {
-            None => Some(Ready::Resource(Box::new(prepared))),
-            Some(Unknown::Name) => {
-                reject(None, None, "it names its patient by an address that the bundle does not hold")
-            }
-            Some(Unknown::Identifier) => {
-                let reason = "it names its patient by an identifier that no patient in the record has; import the patient, then this again";
-                if last {
-                    return reject(None, None, reason);
-                }
-                let mut deferred = shared.deferred.lock().unwrap_or_else(PoisonError::into_inner);
-                match deferred.push(item) {
-                    Ok(()) => None,
-                    Err(item) => Some(Ready::Rejected(item.place.reject(resource, None, reason), None)),
-                }
-            }
-        },
-        Some(Ok(prepared)) => Some(Ready::Resource(Box::new(prepared))),
-        Some(Err(error)) => reject(error.field, error.line, &error.reason),
-        None => reject(None, None, PANICKED),
+    let prepared = match result {
+        Some(Ok(prepared)) => prepared,
+        Some(Err(error)) => return out.push(reject(error.field, error.line, &error.reason)),
+        None => return out.push(reject(None, None, PANICKED)),
+    };
+    match unknown.get().filter(|_| prepared.patient.is_none()) {
+        None => {
+            let merges = if prepared.resource_type == "Patient" { merges(&item, &id) } else { Vec::new() };
+            out.push(Ready::Resource(Box::new(prepared)));
+            out.extend(merges);
+        }
+        Some(Unknown::Name) => {
+            out.push(reject(None, None, "it names its patient by an address that the bundle does not hold"));
+        }
+        Some(Unknown::Identifier) => {
+            let reason = "it names its patient by an identifier that no patient in the record has; import the patient, then this again";
+            let refused = reject(None, None, reason);
+            let left = if last {
+                Some(item)
+            } else {
+                shared.deferred.lock().unwrap_or_else(PoisonError::into_inner).take(item)
+            };
+            out.extend(left.map(|_| refused));
+        }
     }
 }
 
+#[derive(serde::Deserialize)]
+struct Links {
+    #[serde(default)]
+    link: Vec<Link>,
+}
+
+#[derive(serde::Deserialize)]
+struct Link {
+    #[serde(rename = "type")]
+    kind: String,
+    other: Target,
+}
+
+#[derive(serde::Deserialize)]
+struct Target {
+    reference: Option<String>,
+}
+
+/// What `Patient.link` says about duplicates: the replaced one becomes part of the other, as an A40 message has it.
+fn merges(item: &Item, id: &str) -> Vec<Ready> {
+    // Most patients have none; a malformed link links nothing.
+    let links = serde_json::from_slice::<Links>(&item.raw).map(|links| links.link).unwrap_or_default();
+    let mut merges = Vec::new();
+    for link in links {
+        let Some(other) = link.other.reference.and_then(|written| patient_id(&item.references.resolve(&written)))
+        else {
+            continue;
+        };
+        let place = Box::new(item.place.clone());
+        match link.kind.as_str() {
+            "replaced-by" => merges.push(Ready::Merge(id.to_owned(), other, place)),
+            "replaces" => merges.push(Ready::Merge(other, id.to_owned(), place)),
+            // `refer` and `seealso` name another record of the person, not a duplicate to be joined.
+            _ => {}
+        }
+    }
+    merges
+}
+
+#[derive(Clone, Copy)]
 enum Unknown {
     /// `urn:uuid:` without such an entry.
     Name,

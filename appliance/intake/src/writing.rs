@@ -100,26 +100,34 @@ fn message(step: &mut Step<'_, '_>, message: ReadyMessage) -> Result<(), RecordE
     for one in ready {
         put(step, one)?;
     }
-    for (from, into) in merges {
-        match step.writer.merge(&from, &into) {
-            // The sender's mistake, not the record's: the message's other content stays.
-            Err(RecordError::MergeCircle) => {
-                let rejected = Rejected {
-                    file: String::new(),
-                    line: None,
-                    segment: Some("MRG".to_owned()),
-                    field: Some("MRG-1".to_owned()),
-                    resource: Some(control_id.clone()).filter(|id| !id.is_empty()),
-                    reason:
-                        "the merge would make a patient part of itself: the two are merged the other way round already"
-                            .to_owned(),
-                };
-                put(step, Ready::Rejected(rejected, Some(into)))?;
-            }
-            other => other?,
+    let resource = Some(control_id).filter(|id| !id.is_empty());
+    merges.into_iter().try_for_each(|(from, into)| {
+        merge(step, &from, &into, |reason| Rejected {
+            file: String::new(),
+            line: None,
+            segment: Some("MRG".to_owned()),
+            field: Some("MRG-1".to_owned()),
+            resource: resource.clone(),
+            reason,
+        })
+    })
+}
+
+/// Joins two patients. A circle is the sender's mistake, not the record's: it is put aside and the rest stays.
+fn merge(
+    step: &mut Step<'_, '_>,
+    from: &str,
+    into: &str,
+    report: impl FnOnce(String) -> Rejected,
+) -> Result<(), RecordError> {
+    match step.writer.merge(from, into) {
+        Err(RecordError::MergeCircle) => {
+            let reason =
+                "the merge would make a patient part of itself: the two are merged the other way round already";
+            put(step, Ready::Rejected(report(reason.to_owned()), Some(into.to_owned())))
         }
+        other => other,
     }
-    Ok(())
 }
 
 fn put(step: &mut Step<'_, '_>, ready: Ready) -> Result<(), RecordError> {
@@ -132,6 +140,11 @@ fn put(step: &mut Step<'_, '_>, ready: Ready) -> Result<(), RecordError> {
             if step.writer.put(&prepared)? == Put::Unchanged {
                 step.summary.unchanged += 1;
             }
+        }
+        Ready::Merge(from, into, place) => {
+            let resource = Some(format!("Patient/{from}"));
+            let field = Some("Patient.link".to_owned());
+            merge(step, &from, &into, |reason| place.reject(resource, field, reason))?;
         }
         Ready::Rejected(rejected, patient) => {
             step.writer.reject(&rejected, patient.as_deref(), step.received)?;

@@ -1,5 +1,7 @@
 //! Import against real files: nothing crashes, nothing is lost, every reject has a place and a reason.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
@@ -320,4 +322,39 @@ fn the_hl7_samples_go_in_or_say_why_not() {
     let again = site.import(&paths);
     assert_eq!((again.messages, again.unchanged), (first.messages, first.messages));
     assert_eq!(site.store.counts().unwrap(), before);
+}
+
+#[test]
+fn a_patient_who_replaces_another_holds_both_charts() {
+    let site = Site::new();
+    let file = site.file(
+        "b.json",
+        r#"{"resourceType":"Bundle","type":"collection","entry":[
+        {"resource":{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/old"},"code":{"text":"gout"}}},
+        {"resource":{"resourceType":"Patient","id":"old","active":false,"link":[{"type":"replaced-by","other":{"reference":"Patient/new"}}]}},
+        {"resource":{"resourceType":"Patient","id":"new","link":[{"type":"replaces","other":{"reference":"Patient/old"}},{"type":"seealso","other":{"reference":"Patient/x"}}]}},
+        {"resource":{"resourceType":"Patient","id":"odd","link":[{"type":"replaced-by","other":{"reference":"Patient/odd"}}]}}]}"#,
+    );
+    let summary = site.import(&[file]);
+    assert_eq!((summary.resources, summary.rejected.len()), (4, 1), "{:?}", summary.rejected);
+    assert_eq!((summary.rejected[0].field.as_deref(), summary.rejected[0].line), (Some("Patient.link"), Some(5)));
+    let chart = site.store.chart("new").unwrap().unwrap();
+    assert_eq!(chart.patient.ids, ["new", "old"]);
+    assert_eq!(chart.entries.len(), 1);
+}
+
+#[test]
+fn a_bundle_too_large_to_hold_streams_and_one_huge_entry_stays_out() {
+    let site = Site::new();
+    let binary = |id: usize, size: usize| {
+        format!("{{\"resource\":{{\"resourceType\":\"Binary\",\"id\":\"b{id}\",\"data\":\"{}\"}}}}", "A".repeat(size))
+    };
+    let entries: Vec<String> = (0..4).map(|id| binary(id, 9 << 20)).chain([binary(9, 17 << 20)]).collect();
+    let text = format!("{{\"entry\":[\n{}],\"resourceType\":\"Bundle\",\"type\":\"batch\"}}", entries.join(",\n"));
+    let summary = site.import(&[site.file("large.json", text)]);
+    assert_eq!(summary.resources, 4, "{:?}", summary.rejected);
+    assert_eq!(summary.rejected.len(), 1);
+    assert_eq!((summary.rejected[0].line, summary.rejected[0].field.as_deref()), (Some(6), Some("Bundle.entry[4]")));
+    let stored = site.store.current("Binary", "b3").unwrap().unwrap();
+    assert!(entries[3].contains(std::str::from_utf8(&stored).unwrap()));
 }

@@ -350,9 +350,12 @@ mod tests {
         found
     }
 
-    fn shown(
-        found: &[Found],
-    ) -> (Vec<(String, Option<String>, Option<u64>)>, Vec<(String, Option<u64>, Option<String>)>) {
+    /// Bytes, given id and line of a resource.
+    type Good = (String, Option<String>, Option<u64>);
+    /// Reason, line and field of a reject.
+    type Bad = (String, Option<u64>, Option<String>);
+
+    fn shown(found: &[Found]) -> (Vec<Good>, Vec<Bad>) {
         let mut good = Vec::new();
         let mut bad = Vec::new();
         for one in found {
