@@ -354,8 +354,7 @@ fn a_report_in_prose_keeps_its_lines_and_its_impression() {
 
 #[test]
 fn a_wards_measurements_are_vital_signs_and_pressure_is_one_of_them() {
-    let pair = "OBX|2|NM|8480-6^Systolic^LN||128|mmHg^mmHg^UCUM||||||F|||20250310080000\nOBX|3|NM|8462-4^Diastolic^LN||82|mmHg^mmHg^UCUM||||||F|||20250310080000\nNTE|1||누워서";
-    let pair = pair.replace("UCUM||||||F", "UCUM|||||F");
+    let pair = "OBX|2|NM|8480-6^Systolic^LN||128|mmHg^mmHg^UCUM|||||F|||20250310080000\nOBX|3|NM|8462-4^Diastolic^LN||82|mmHg^mmHg^UCUM|||||F|||20250310080000\nNTE|1||누워서";
     for (header, name) in
         [("OBX|1|ST|85354-9^Blood pressure^LN^P00^혈압^99L||||||||F|||20250310080000\n", "혈압"), ("", "")]
     {
