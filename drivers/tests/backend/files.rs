@@ -1,0 +1,106 @@
+//! From a file on disk to text, on tiny weights; and files that promise what they do not hold.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use haechi_drivers::bench;
+use haechi_drivers::engine::{Done, Engine, EngineError, Request, Turn};
+use haechi_drivers::gguf::write::Writer;
+use haechi_drivers::gguf::{DType, Value};
+
+use crate::tiny::{Shape, Tiny, WIDTH};
+
+fn with_file<T>(writer: &Writer, then: impl FnOnce(&Path) -> T) -> T {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    std::fs::write(&path, writer.bytes()).unwrap();
+    then(&path)
+}
+
+fn start(writer: &Writer) -> Result<Engine, EngineError> {
+    with_file(writer, |path| Engine::start(path, 0))
+}
+
+fn ask(engine: &Engine, request: Request) -> Done {
+    let mut streamed = String::new();
+    let done = engine.generate(request, &mut |text| {
+        streamed.push_str(text);
+        ControlFlow::Continue(())
+    });
+    let done = done.unwrap();
+    assert_eq!(streamed, done.text);
+    done
+}
+
+fn request(text: &str) -> Request {
+    Request { turns: vec![Turn::new("user", text)], max_tokens: 40, ..Request::default() }
+}
+
+#[test]
+fn a_file_answers_and_greedy_answers_are_the_same_each_time() {
+    let tiny = Tiny::new(Shape::plain(DType::Q4_1), 11);
+    let engine = start(&tiny.writer).unwrap();
+    assert_eq!((engine.info().name.as_str(), engine.info().driver.as_str()), ("tiny", "candle-cpu"));
+    let once = ask(&engine, request("안녕하세요"));
+    assert_eq!(once.prompt_tokens as usize, engine.prompt_tokens(&request("안녕하세요").turns).unwrap());
+    assert_eq!(ask(&engine, request("안녕하세요")).text, once.text);
+    // In another slot, beside others, in another engine.
+    let again = start(&tiny.writer).unwrap();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| ask(&again, request("안녕하세요")).text)).collect();
+        threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), once.text));
+    });
+    let warm = |seed| ask(&engine, Request { temperature: 2.0, seed, ..request("안녕하세요") }).text;
+    assert_eq!(warm(4), warm(4));
+    assert_ne!(warm(4), warm(5));
+}
+
+#[test]
+fn files_that_do_not_hold_what_they_promise_are_refused_in_words() {
+    let tiny = Tiny::new(Shape::plain(DType::F32), 11);
+    let text = |text: &str| Value::String(text.to_owned());
+    let changed = |key: &str, value: Value| {
+        let mut writer = tiny.writer.clone();
+        writer.set(key, value);
+        writer
+    };
+    let mut unused = tiny.writer.clone();
+    unused.tensor("blk.0.attn_q.bias", &[WIDTH as u64], DType::F32, vec![0; WIDTH * 4]);
+    for (writer, words) in [
+        (changed("llama.block_count", Value::U32(3)), "no tensor `blk.2.attn_norm.weight`"),
+        (
+            changed("llama.feed_forward_length", Value::U32(64)),
+            "`blk.0.ffn_gate.weight` has dimensions [64, 128]; [64, 64] are needed",
+        ),
+        (changed("llama.block_count", Value::U32(1)), "has no place in architecture `llama`"),
+        (unused, "`blk.0.attn_q.bias` has no place"),
+        (changed("tokenizer.ggml.pre", text("made-up")), "in the way `made-up`"),
+        (changed("tokenizer.ggml.model", text("llama")), "its kind is `llama`"),
+        (changed("tokenizer.ggml.eos_token_id", Value::U32(9999)), "`tokenizer.ggml.eos_token_id` is 9999"),
+        (changed("tokenizer.chat_template", text("{% if %}")), "chat template"),
+    ] {
+        let error = start(&writer).unwrap_err();
+        assert!(
+            error.to_string().starts_with(error.code()) && error.to_string().contains(words),
+            "{error} should say {words}"
+        );
+    }
+    let mut headless = tiny.writer.clone();
+    headless.set("tokenizer.chat_template", Value::U8(0));
+    let engine = start(&headless).unwrap();
+    let error = engine.generate(request("?"), &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert_eq!(error.code(), "HAECHI-0506");
+}
+
+#[test]
+fn the_bench_measures() {
+    let tiny = Tiny::new(Shape::plain(DType::Q8_0), 11);
+    let figures = with_file(&tiny.writer, |path| bench::run(path, 20, 5, 0)).unwrap();
+    assert!(
+        figures.prefill_tokens_per_s > 0.0 && figures.decode_tokens_per_s > 0.0 && figures.load_ms > 0.0,
+        "{figures:?}"
+    );
+    assert!(figures.first_token_ms > 0.0 && figures.peak_rss_bytes > 0);
+    let error = with_file(&tiny.writer, |path| bench::run(path, 2000, 5, 0)).unwrap_err();
+    assert_eq!(error.code(), "HAECHI-0512");
+}
