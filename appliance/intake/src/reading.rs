@@ -37,8 +37,13 @@ pub(crate) fn read(shared: &Shared<'_>, sources: &[Source<'_>], to_workers: &Sen
     let mut out = Out { shared, to_workers, number: 0, gathered: Vec::new(), bytes: 0, last: false };
     let mut messages = Vec::new();
     for source in sources {
+        let before = shared.read.load(Ordering::Relaxed);
+        let mut done = source.bytes;
         match fhir_file(source, &mut out) {
-            Ok(Next::Messages) => messages.push(source),
+            Ok(Next::Messages) => {
+                messages.push(source);
+                done = 0;
+            }
             Ok(Next::File) => {}
             Ok(Next::Stop) => return,
             Err(error) => {
@@ -47,6 +52,8 @@ pub(crate) fn read(shared: &Shared<'_>, sources: &[Source<'_>], to_workers: &Sen
                 }
             }
         }
+        // Some files are opened twice; progress counts them once.
+        shared.read.store(before + done, Ordering::Relaxed);
         shared.progress.read(shared.read.load(Ordering::Relaxed));
     }
     // Patients that came after their resources are in the record once everything in hand is committed.
