@@ -90,3 +90,44 @@ pub fn survey(document: &[u8]) -> (usize, usize) {
     });
     (resources, rejected)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A document with everything in it that reading looks at.
+    const SAMPLE: &str = r#"{"resourceType":"Bundle","type":"history","entry":[{"fullUrl":"urn:uuid:a","resource":{"resourceType":"Patient",
+        "identifier":[{"system":"s","value":"v"}],"name":[{"text":"\uae40\ubbfc\uc218"}]},"request":{"method":"POST","url":"Patient"}},
+        {"resource":{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Observation","id":"o",
+        "subject":{"reference":"urn:uuid:a"},"valueQuantity":{"value":7.10}}}]},"response":{"status":"200"}}]}"#;
+
+    #[test]
+    fn damaged_documents_are_survived() {
+        assert_eq!(survey(SAMPLE.as_bytes()), (2, 0));
+        // A plain linear congruential generator (Knuth's constants): the same damage on every run.
+        let mut state = 1u64;
+        let mut next = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        for _ in 0..5_000 {
+            let mut bytes = SAMPLE.as_bytes().to_vec();
+            for _ in 0..=next(4) {
+                if bytes.is_empty() {
+                    break;
+                }
+                let at = next(bytes.len());
+                match next(4) {
+                    0 => bytes[at] = b"{}[],:\"\\0e\xff\n"[next(12)],
+                    1 => drop(bytes.remove(at)),
+                    2 => bytes.truncate(at + 1),
+                    _ => {
+                        let piece = bytes[at..(at + 40).min(bytes.len())].to_vec();
+                        bytes.splice(at..at, piece);
+                    }
+                }
+            }
+            let _ = survey(&bytes);
+        }
+    }
+}

@@ -574,4 +574,87 @@ mod tests {
         assert_eq!(fact(&entries[2], "result"), Some(("K", "result")), "named by what it points at");
         assert_eq!(entries[0].title, "Device", "what has no name is called by its type");
     }
+
+    #[test]
+    fn elements_of_the_wrong_type_are_survived() {
+        // Every element that any table names, with every type of JSON value where FHIR wants another.
+        let values = [
+            "7.10",
+            "true",
+            "null",
+            "\"x\"",
+            "[]",
+            "{}",
+            "[[1],{\"coding\":7}]",
+            r##"{"reference":"#x","value":{},"start":[]}"##,
+        ];
+        let types = [
+            "Observation",
+            "Condition",
+            "MedicationRequest",
+            "MedicationAdministration",
+            "AllergyIntolerance",
+            "Immunization",
+            "Procedure",
+            "Encounter",
+            "DiagnosticReport",
+            "DocumentReference",
+            "Composition",
+            "CarePlan",
+            "Goal",
+            "Appointment",
+            "FamilyMemberHistory",
+            "ImagingStudy",
+            "Device",
+            "QuestionnaireResponse",
+            "Coverage",
+            "Communication",
+            "Flag",
+        ];
+        let other = [
+            "status",
+            "code",
+            "component",
+            "valueQuantity",
+            "valueString",
+            "referenceRange",
+            "interpretation",
+            "item",
+            "section",
+            "text",
+            "content",
+            "presentedForm",
+            "dosageInstruction",
+            "dosage",
+            "medicationReference",
+            "contained",
+            "participant",
+            "category",
+            "class",
+            "series",
+            "clinicalStatus",
+            "verificationStatus",
+            "intent",
+            "docStatus",
+            "asserter",
+            "subject",
+        ];
+        for resource_type in types {
+            let named = titles(resource_type).iter().chain(times(resource_type).when).chain(&other).copied();
+            let named = named.chain(facts(resource_type).iter().map(|(_, pattern)| *pattern));
+            for element in named.map(|pattern| pattern.split('.').next().unwrap()) {
+                for value in values {
+                    let json = format!(r#"{{"resourceType":"{resource_type}","{element}":{value}}}"#);
+                    assert!(entry(json.as_bytes(), "1", Timestamp::UNIX_EPOCH, None).is_some(), "{json}");
+                }
+            }
+        }
+        for element in
+            ["name", "identifier", "telecom", "address", "contact", "communication", "extension", "birthDate", "gender"]
+        {
+            for value in values {
+                person(&[("1", format!(r#"{{"resourceType":"Patient","{element}":{value}}}"#).as_bytes())]);
+            }
+        }
+    }
 }
