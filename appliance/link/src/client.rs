@@ -175,7 +175,17 @@ impl<P: Protocol> Client<P> {
         self.line.exchanges.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Sends a request; replies are read from the exchange, and further messages and bytes may follow in it.
+    /// Sends a request that nothing follows; its replies are read from the exchange.
+    ///
+    /// # Errors
+    /// [`LinkError::Gone`], [`LinkError::TooLong`].
+    pub async fn request(&self, request: &P::Request) -> Result<Exchange<P>, LinkError> {
+        let exchange = self.open(request).await?;
+        exchange.said().await?;
+        Ok(exchange)
+    }
+
+    /// Sends a request that further messages and bytes may follow in the same exchange.
     ///
     /// # Errors
     /// [`LinkError::Gone`], [`LinkError::TooLong`].
@@ -196,7 +206,7 @@ impl<P: Protocol> Client<P> {
     /// # Errors
     /// As [`Client::open`] and [`Exchange::next`].
     pub async fn ask(&self, request: &P::Request, mut on_reply: impl FnMut(P::Reply)) -> Result<P::Reply, LinkError> {
-        let mut exchange = self.open(request).await?;
+        let mut exchange = self.request(request).await?;
         let mut last = None;
         while let Some(reply) = exchange.next().await? {
             if let Some(earlier) = last.replace(reply) {

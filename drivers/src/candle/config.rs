@@ -33,6 +33,9 @@ pub(super) struct Config {
 const MAX_LAYERS: usize = 1 << 10;
 const MAX_WIDTH: usize = 1 << 18;
 const MAX_CONTEXT: usize = 1 << 24;
+const MAX_HEAD_DIM: usize = 1 << 10;
+/// Keys and values of one token in all layers, in bytes. Llama 3.1 405B has 1 MB.
+const MAX_CACHE_BYTES: usize = 16 << 20;
 
 impl Config {
     pub(super) fn from_header(header: &Header) -> Result<Self, GgufError> {
@@ -68,8 +71,13 @@ impl Config {
         {
             return unusable("keys, values and rotations of different sizes are not run here".to_owned());
         }
-        if head_dim == 0 || head_dim % 2 != 0 || heads * head_dim > MAX_WIDTH {
-            return unusable(format!("{heads} heads of {head_dim} numbers make no sense"));
+        let even = head_dim > 0 && head_dim % 2 == 0;
+        if !even
+            || head_dim > MAX_HEAD_DIM
+            || heads * head_dim > MAX_WIDTH
+            || layers * kv_heads * head_dim * 8 > MAX_CACHE_BYTES
+        {
+            return unusable(format!("{layers} layers with {heads} heads of {head_dim} numbers make no sense"));
         }
         if header.number_if_any("llama.expert_count")?.is_some_and(|experts| experts > 0) {
             return unusable("it is a mixture of experts, which is not run here".to_owned());
@@ -78,7 +86,10 @@ impl Config {
             None | Some("none") => 1.0,
             Some("linear") => header.fraction_if_any("llama.rope.scaling.factor")?.unwrap_or(1.0),
             Some(other) => {
-                return unusable(format!("it stretches positions in the way `{}`, which is not run here", short(other)));
+                return unusable(format!(
+                    "it stretches positions in the way `{}`, which is not run here",
+                    short(other)
+                ));
             }
         };
         let rope_base = header.fraction_if_any("llama.rope.freq_base")?.unwrap_or(10_000.0);
@@ -155,6 +166,7 @@ mod tests {
             ("llama.attention.head_count_kv", Value::U32(3), "cannot share"),
             ("llama.attention.key_length", Value::U32(3), "make no sense"),
             ("llama.attention.head_count", Value::U32(16), "make no sense"),
+            ("llama.attention.key_length", Value::U32(2048), "make no sense"),
             ("llama.expert_count", Value::U32(8), "mixture"),
             ("llama.rope.scaling.type", text("yarn"), "`yarn`"),
             ("llama.rope.freq_base", Value::F32(f32::NAN), "no finite number"),

@@ -299,7 +299,7 @@ impl Engine {
         let (events, answer) = channel();
         let stop_flag = Arc::new(AtomicBool::new(false));
         let order = self.order(request, events, Arc::clone(&stop_flag))?;
-        self.send(Message::Generate(order))?;
+        self.send(Message::Generate(Box::new(order)))?;
         let mut wanted = true;
         loop {
             if wanted && cancelled() {

@@ -17,7 +17,7 @@ use crate::{Backend, BackendError, Batch};
 
 /// What the thread is asked.
 pub(super) enum Message {
-    Generate(Order),
+    Generate(Box<Order>),
     /// Run one token, to see whether the backend works again.
     Probe(Sender<Result<(), EngineError>>),
 }
@@ -81,7 +81,7 @@ impl Worker {
                     orders.try_recv()
                 };
                 match message {
-                    Ok(Message::Generate(order)) => self.begin(slot, order),
+                    Ok(Message::Generate(order)) => self.begin(slot, *order),
                     Ok(Message::Probe(answer)) => {
                         let _ = answer.send(self.probe(slot));
                     }
@@ -128,10 +128,12 @@ impl Worker {
     }
 
     fn end_cancelled(&mut self) {
-        self.running.retain_mut(|running| {
+        let Self { running, backend, .. } = self;
+        running.retain_mut(|running| {
             let cancelled = running.cancelled.load(Ordering::Relaxed);
             if cancelled {
                 running.end(Finish::Cancelled);
+                backend.reset(running.slot);
             }
             !cancelled
         });
@@ -185,7 +187,8 @@ impl Worker {
         }
         ended.sort_unstable();
         for index in ended.into_iter().rev() {
-            self.running.swap_remove(index);
+            let ended = self.running.swap_remove(index);
+            self.backend.reset(ended.slot); // gives back what a long sequence held
         }
         Ok(())
     }

@@ -429,7 +429,8 @@ mod tests {
         assert_eq!(tokens.iter().filter(|&&token| token == 258).count(), 1);
         assert_eq!(tokens.last(), Some(&258));
         // One that begins outside and ends inside is not the template's either.
-        let tokens = tokenizer.encode_prompt(prompt, &[5..6]).unwrap();
+        let touching = 5..6;
+        let tokens = tokenizer.encode_prompt(prompt, std::slice::from_ref(&touching)).unwrap();
         assert_eq!(tokens.iter().filter(|&&token| token == 258).count(), 1);
     }
 
