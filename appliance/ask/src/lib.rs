@@ -16,6 +16,7 @@ pub mod matching;
 pub mod plan;
 pub mod planner;
 pub mod question;
+mod time;
 mod summary;
 
 pub use asking::{ask, citation_resolves};

@@ -6,9 +6,6 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
-pub(crate) mod korean;
-pub(crate) mod segment;
-pub(crate) mod spelling;
 
 /// How a word is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
