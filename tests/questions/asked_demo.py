@@ -189,4 +189,12 @@ DEMO = [
     ("ko", "unanswerable", '6:not c.obs("vitamin D|비타민", off=True)', "비타민D 수치는?", 'value(c.obs("vitamin D|비타민"))'),
     ("ko", "unanswerable", '7:', "오늘 점심 식단 뭐 나왔나요", 'none()', {"note": "outside the chart"}),
     ("ko", "unanswerable", '3:not c.reports("PET", off=True)', "PET-CT 찍은 결과 요약해줘", 'concluded(c.reports("PET"))'),
+    ("en", "unanswerable", '6:', "will this patient be readmitted within 30 days?", 'none()', {"note": "prognosis"}),
+    ("ko", "unanswerable", '8:', "담당 간호사 휴대폰 번호 좀 알려줘", 'none()', {"note": "not in the record"}),
+    ("ko", "unanswerable", '2:not c.procs("bypass|CABG|우회", off=True)', "관상동맥우회술(CABG) 받은 적 있어요?", 'ever(c.procs("bypass|CABG|우회"))'),
+    ("ko", "unanswerable", '9:', "지금 쓰는 약 약가가 얼마씩이에요?", 'none()', {"note": "cost"}),
+    ("en", "unanswerable", '4:not c.obs("HIV", off=True) and not c.conds("HIV", off=True)', "HIV status?", 'value(c.obs("HIV"))'),
+    ("ko", "unanswerable", '5:not c.obs("D-dimer|fibrin", off=True)', "D-dimer 결과 나왔어?", 'value(c.obs("D-dimer|fibrin"))'),
+    ("ko", "unanswerable", '1:not c.conds("갑상선|thyroid", off=True) and not c.obs("3016-3", off=True)', "갑상선 질환 있는 분인가요?",
+     'ever(c.conds("갑상선|thyroid"))'),
 ]

@@ -678,20 +678,22 @@ def day(entries, which=-1, end=False, name=False):
     return gold(must, refs(same))
 
 
-def days(entries, most=12):
-    """The days of all entries."""
+def days(entries, most=12, twice=False):
+    """The days of all entries (twice: several entries tell the same day, one of each day is enough)."""
     if not entries:
         return none()
     assert len(entries) <= most, f"{len(entries)} days are too many to ask for"
-    return gold([date_forms(d) for d in dict.fromkeys(e.day for e in entries)], refs(entries), len({e.ref for e in entries}))
+    found = list(dict.fromkeys(e.day for e in entries))
+    return gold([date_forms(d) for d in found], refs(entries), len(found) if twice else len({e.ref for e in entries}))
 
 
-def ever(entries, name=True):
-    """It was so at least once: its name, and the day of one of the entries."""
+def ever(entries, dated=False):
+    """It was so at least once: its name (and, if asked for, the day of one of the entries)."""
     if not entries:
         return none()
-    must = [[f for e in entries for f in name_forms(e.names)]] if name else []
-    must.append([f for e in entries if e.day for f in date_forms(e.day)])
+    must = [[f for e in entries for f in name_forms(e.names)]]
+    if dated:
+        must.append([f for e in entries if e.day for f in date_forms(e.day)])
     return gold(must, refs(entries))
 
 
@@ -954,9 +956,8 @@ def said(entries, *phrases, all_of=True):
 
 def evaluate(query, chart):
     """A query expression over one chart; `c` is the chart."""
-    scope = {k: v for k, v in globals().items() if not k.startswith("_")}
-    scope["c"] = chart
-    return eval(query, {"__builtins__": {}}, {**scope, **SAFE})  # the expressions are ours, from this folder
+    scope = {k: v for k, v in globals().items() if not k.startswith("_")} | {"c": chart}
+    return eval(query, {"__builtins__": {}, **scope, **SAFE})  # the expressions are ours, from this folder
 
 
 def choose(pick, charts):
