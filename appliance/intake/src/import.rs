@@ -127,6 +127,15 @@ pub(crate) struct Shared<'s> {
     pub(crate) deferred: Mutex<working::Deferred>,
 }
 
+/// The files that `paths` name, in the order in which an import reads them: for a caller that hands over their bytes.
+///
+/// # Errors
+/// [`IntakeError`] if a folder cannot be listed.
+pub fn files_under(paths: &[std::path::PathBuf]) -> Result<Vec<std::path::PathBuf>, IntakeError> {
+    let inputs: Vec<Input> = paths.iter().cloned().map(Input::path).collect();
+    Ok(crate::input::find(&inputs)?.iter().filter_map(|source| source.path().map(std::path::Path::to_owned)).collect())
+}
+
 /// Imports `inputs` into `store`.
 ///
 /// # Errors

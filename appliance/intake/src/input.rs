@@ -56,6 +56,14 @@ enum From<'i> {
 }
 
 impl Source<'_> {
+    /// Where it lies; `None` for a file that was handed over open.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.from {
+            From::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Opens the file at its start; `read` counts the bytes taken from disk. Compressed files are decompressed, by
     /// content, whatever they are called.
     pub(crate) fn open<'c>(&'c self, read: &'c AtomicU64) -> io::Result<BufReader<Box<dyn Read + 'c>>> {

@@ -9,6 +9,12 @@
 //! order, observe, value, medicine, vaccine, document, schedule; types, terms, time and json are the tools; context holds what
 //! one message has become and meets it with what the record has.
 
+/// True if messages can be read in this character set: a name as MSH-18 or the configuration says it.
+#[must_use]
+pub fn is_known_charset(name: &str) -> bool {
+    charset::named(name).is_some()
+}
+
 #[cfg(test)]
 mod behaviour;
 mod charset;

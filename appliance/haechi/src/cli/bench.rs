@@ -1,0 +1,144 @@
+//! `haechi bench`: the figures that the docs quote.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::terminal;
+use crate::bench;
+use crate::error::Failure;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Speed and memory of a model file
+    Model {
+        /// GGUF file
+        #[arg(long, value_name = "FILE")]
+        model: PathBuf,
+        /// Tokens of the prompt
+        #[arg(long, value_name = "N", default_value_t = 512)]
+        prompt: usize,
+        /// Tokens to generate
+        #[arg(long, value_name = "N", default_value_t = 64)]
+        generate: usize,
+        /// Threads; 0: every core
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        threads: usize,
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Durable import speed and memory, FHIR and HL7, at N patients and at 10 N
+    Import {
+        /// Patients of the smaller hospital
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        patients: usize,
+        /// Seed of the hospital
+        #[arg(long, value_name = "S", default_value_t = 7)]
+        seed: u64,
+        /// Folder to work in; must not exist yet, is removed afterwards
+        #[arg(long, value_name = "DIR", default_value = ".haechi-bench")]
+        work: PathBuf,
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Answer a file of questions (JSON lines: id, patient, question) and time it
+    Ask {
+        /// State folder of the site
+        #[arg(long, value_name = "DIR")]
+        home: Option<PathBuf>,
+        /// Questions
+        #[arg(long, value_name = "FILE")]
+        questions: PathBuf,
+        /// Where to write the answers
+        #[arg(long, value_name = "FILE")]
+        answers: PathBuf,
+        /// Answer as if it were this time (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        now: Option<jiff::Timestamp>,
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// One import in a process of its own
+    #[command(hide = true)]
+    ImportOne {
+        #[arg(long)]
+        road: String,
+        #[arg(long)]
+        patients: usize,
+        #[arg(long)]
+        home: PathBuf,
+        input: PathBuf,
+    },
+}
+
+pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
+    match command {
+        BenchCommand::Model { model, prompt, generate, threads, json } => {
+            let figures = haechi_drivers::bench::run(&model, prompt, generate, threads).map_err(Failure::from_room)?;
+            if json {
+                terminal::json(&figures)?;
+            } else {
+                terminal::line(&format!(
+                    "prefill {:.0} tokens/s, decode {:.1} tokens/s, first token {:.0} ms, load {:.0} ms, peak {} MiB",
+                    figures.prefill_tokens_per_s,
+                    figures.decode_tokens_per_s,
+                    figures.first_token_ms,
+                    figures.load_ms,
+                    figures.peak_rss_bytes >> 20
+                ));
+            }
+        }
+        BenchCommand::Import { patients, seed, work, json } => {
+            std::fs::create_dir(&work).map_err(|error| {
+                Failure::new("HAECHI-0132", format_args!("the benchmark's folder cannot be made: {error}"))
+                    .file(&work)
+                    .remedy("name another with --work, or remove what an earlier run left")
+            })?;
+            let runs = bench::import::run(patients, seed, &work);
+            let _ = std::fs::remove_dir_all(&work);
+            let runs = runs?;
+            if json {
+                terminal::json(&runs)?;
+            } else {
+                terminal::line("road  patients  input MiB  resources/s  messages/s  seconds  peak MiB  put aside");
+                for run in &runs {
+                    terminal::line(&format!(
+                        "{:<5} {:>8}  {:>9.1}  {:>11.0}  {:>10.0}  {:>7.2}  {:>8}  {:>9}",
+                        run.road,
+                        run.patients,
+                        run.input_bytes as f64 / 1_048_576.0,
+                        run.resources_per_s,
+                        run.messages_per_s,
+                        run.seconds,
+                        run.peak_rss_bytes >> 20,
+                        run.rejected
+                    ));
+                }
+            }
+        }
+        BenchCommand::Ask { home, questions, answers, now, json } => {
+            let times = bench::ask::run(home, &questions, &answers, now)?;
+            if json {
+                terminal::json(&times)?;
+            } else {
+                terminal::line(&format!(
+                    "{} questions ({} failed): p50 {:.1} ms, p95 {:.1} ms, longest {:.1} ms, peak {} MiB",
+                    times.questions,
+                    times.failed,
+                    times.p50_ms,
+                    times.p95_ms,
+                    times.max_ms,
+                    times.peak_rss_bytes >> 20
+                ));
+            }
+        }
+        BenchCommand::ImportOne { road, patients, home, input } => {
+            terminal::json(&bench::import::one(road, patients, home, &input)?)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

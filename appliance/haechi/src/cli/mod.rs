@@ -1,0 +1,134 @@
+//! The command line (contract: the design page, "The command line"). One file per command; each prints for a person, or
+//! one JSON document with `--json`.
+
+mod ask;
+mod bench;
+pub(crate) mod demo;
+mod doctor;
+pub(crate) mod import;
+mod patient;
+mod status;
+pub(crate) mod terminal;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::error::Failure;
+use crate::roles;
+
+/// Haechi answers clinicians' questions from the hospital's own records, on the hospital's own machine.
+#[derive(Debug, Parser)]
+#[command(name = "haechi", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command on a site takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// State folder of the site [default: /var/lib/haechi; `haechi up`: ./.haechi]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start all roles in the foreground, on this machine only
+    Up(up::UpArgs),
+    /// Put files or folders into the record: FHIR JSON/NDJSON(.gz), HL7 v2
+    Import(import::ImportArgs),
+    /// Ask about a patient; every sentence of the answer cites the record
+    Ask(ask::AskArgs),
+    /// List patients, or show one
+    #[command(subcommand)]
+    Patient(patient::PatientCommand),
+    /// What runs here, which model, how much is in the record
+    Status(Common),
+    /// What does not work, and what to do about it
+    Doctor(Common),
+    /// The benchmarks that the docs quote
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+    /// The demo hospital
+    #[command(subcommand)]
+    Demo(demo::DemoCommand),
+    /// Role: records and answers (started by `up`)
+    #[command(hide = true)]
+    Core(Common),
+    /// Role: the model (started by `up`)
+    #[command(hide = true)]
+    Model(Common),
+}
+
+/// Answer language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lang {
+    /// Korean
+    Ko,
+    /// English
+    En,
+    /// That of the question
+    Auto,
+}
+
+/// Reads the command line. Usage errors are printed here and end with exit code 2.
+pub(crate) fn parse() -> Result<Command, ExitCode> {
+    Cli::try_parse().map(|cli| cli.command).map_err(|error| {
+        // Printing fails only if the terminal is gone, and then nobody reads it.
+        let _ = error.print();
+        if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    })
+}
+
+/// Runs one command to its exit code.
+pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Up(args) => up::run(args),
+        Command::Import(args) => import::run(&args),
+        Command::Ask(args) => ask::run(&args),
+        Command::Patient(command) => patient::run(command),
+        Command::Status(common) => status::run(&common),
+        Command::Doctor(common) => doctor::run(&common),
+        Command::Bench(command) => bench::run(command),
+        Command::Demo(command) => demo::run(command),
+        Command::Core(common) => roles::core::run(common.home),
+        Command::Model(common) => roles::model::run(common.home),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_contract_parses() {
+        for line in [
+            "haechi up --demo",
+            "haechi up --home d",
+            "haechi import --home d --json a b",
+            "haechi ask --home d --json --patient 1 --lang ko question",
+            "haechi patient list --json --home d",
+            "haechi patient show 1 --home d",
+            "haechi status --json",
+            "haechi doctor",
+            "haechi bench model --model f --prompt 128 --generate 16 --threads 2 --json",
+            "haechi demo generate --patients 3 --seed 1 --out d",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        assert!(Cli::try_parse_from(["haechi", "ask"]).is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! `haechi model`: holds the weights, writes text. Sees no record and no network.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use haechi_drivers::engine::{Engine, EngineError, Finish, Request, Turn};
+use haechi_link::model::{self as wire, Generate, ModelReply, ModelRequest};
+use haechi_link::server::{Call, Replies, Server, ServerSettings, Service};
+
+use super::{GRACE, begin, runtime, stop_signal};
+use crate::config::Config;
+use crate::error::Failure;
+use crate::site::model_file;
+
+/// The model role, from start to stop.
+pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
+    let home = begin(home)?;
+    let config = Config::load(&home)?; // nothing is open yet
+    let Some(file) = model_file(&home, &config)? else {
+        return Err(Failure::new("HAECHI-0107", "no model is installed")
+            .file(&home.models_folder())
+            .effect("the model role does not start; answers are assembled from the record without it")
+            .remedy("put a GGUF file there"));
+    };
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let settings = ServerSettings { grace: GRACE, ..ServerSettings::default() };
+        // The socket first: whoever asks while the weights load waits instead of failing.
+        let server = Server::bind::<wire::Model>(&home.model_socket(), settings).map_err(Failure::from_room)?;
+        let engine = Engine::start(&file, config.model.threads).map_err(Failure::from_room)?;
+        log::info!("{} ready, {} ", engine.info().name, engine.info().driver);
+        let stop = async {
+            if let Err(failure) = stop_signal().await {
+                log::error!("{}", failure.sentence());
+            }
+        };
+        server.serve(Arc::new(ModelService { engine: Arc::new(engine) }), stop).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+struct ModelService {
+    engine: Arc<Engine>,
+}
+
+impl Service for ModelService {
+    type Protocol = wire::Model;
+
+    async fn call(self: Arc<Self>, call: Call<wire::Model>) {
+        let replies = call.replies;
+        let reply = match call.request {
+            ModelRequest::Info => ModelReply::Info(self.info()),
+            ModelRequest::Health => match self.engine.health() {
+                Ok(()) => ModelReply::Healthy,
+                Err(error) => failed(&error),
+            },
+            ModelRequest::Generate(generate) => {
+                let engine = Arc::clone(&self.engine);
+                let stream = replies.clone();
+                let work = tokio::task::spawn_blocking(move || generate_to(&engine, generate, &stream));
+                match work.await {
+                    Ok(reply) => reply,
+                    Err(_) => ModelReply::Failed {
+                        code: "HAECHI-0124".to_owned(),
+                        message: "the model hit a fault in the program; ask again".to_owned(),
+                    },
+                }
+            }
+        };
+        let _ = replies.send(&reply).await; // an asker that is gone needs no answer
+    }
+}
+
+impl ModelService {
+    fn info(&self) -> wire::ModelInfo {
+        let info = self.engine.info();
+        wire::ModelInfo {
+            name: info.name.clone(),
+            sha256: info.sha256.clone(),
+            driver: info.driver.clone(),
+            context: info.context,
+            vocabulary: info.vocabulary,
+        }
+    }
+}
+
+fn generate_to(engine: &Engine, generate: Generate, stream: &Replies<wire::Model>) -> ModelReply {
+    let request = Request {
+        turns: generate.messages.iter().map(|message| Turn::new(&message.role, &message.content)).collect(),
+        max_tokens: generate.max_tokens as usize,
+        temperature: generate.temperature,
+        seed: generate.seed,
+        stop: generate.stop,
+        ..Request::default()
+    };
+    let mut on_text = |text: &str| {
+        let gone = stream.is_cancelled() || stream.blocking_send(&ModelReply::Token { text: text.to_owned() }).is_err();
+        if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    match engine.generate(request, &mut on_text) {
+        Ok(done) => ModelReply::Done {
+            text: done.text,
+            prompt_tokens: done.prompt_tokens,
+            generated_tokens: done.generated_tokens,
+            reason: match done.finish {
+                Finish::EndOfText => wire::Reason::EndOfText,
+                Finish::Stop => wire::Reason::Stop,
+                Finish::Length => wire::Reason::Length,
+                Finish::Cancelled => wire::Reason::Cancelled,
+            },
+            timings: wire::Timings { queue: done.queue_ms, first_token: done.first_token_ms, total: done.total_ms },
+        },
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &EngineError) -> ModelReply {
+    match error {
+        EngineError::Overloaded => ModelReply::Overloaded,
+        error => ModelReply::Failed { code: error.code().to_owned(), message: error.to_string() },
+    }
+}

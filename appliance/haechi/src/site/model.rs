@@ -1,0 +1,160 @@
+//! The model as the planner's answers use it: through the model role, or loaded in this process when a command works alone.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use haechi_ask::Model;
+use haechi_ask::answer::ModelInfo;
+use haechi_drivers::engine::{Engine, Request, Turn};
+use haechi_link::client::{Client, ClientSettings};
+use haechi_link::model::{Generate, Message, Model as ModelProtocol, ModelReply, ModelRequest};
+
+use crate::config::Config;
+use crate::error::Failure;
+use crate::home::Home;
+
+/// How long the core waits for a model role that is just starting or restarting: loading takes a second or two.
+const ROLE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The installed model's file: the one named in the configuration, else the only `.gguf` in the models folder.
+pub(crate) fn model_file(home: &Home, config: &Config) -> Result<Option<PathBuf>, Failure> {
+    let folder = home.models_folder();
+    if let Some(name) = &config.model.file {
+        let file = folder.join(name);
+        return if file.is_file() {
+            Ok(Some(file))
+        } else {
+            Err(Failure::new("HAECHI-0105", "the configured model is not there")
+                .file(&file)
+                .effect("the model role does not start")
+                .remedy("put the file there, or correct `file` under [model] in haechi.toml"))
+        };
+    }
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "gguf"));
+    if files.len() > 1 {
+        return Err(Failure::new("HAECHI-0106", format_args!("{} models are installed and none is chosen", files.len()))
+            .file(&folder)
+            .effect("the model role does not start")
+            .remedy("name one with `file` under [model] in haechi.toml"));
+    }
+    Ok(files.pop())
+}
+
+/// The model loaded in this process, at the first word it is asked for: most questions never need it.
+pub(crate) struct InProcessModel {
+    file: PathBuf,
+    threads: usize,
+    engine: OnceLock<Result<Engine, String>>,
+}
+
+impl InProcessModel {
+    pub(crate) fn new(file: PathBuf, threads: usize) -> Arc<Self> {
+        Arc::new(Self { file, threads, engine: OnceLock::new() })
+    }
+
+    fn engine(&self) -> Result<&Engine, String> {
+        let start = || Engine::start(&self.file, self.threads).map_err(|error| error.to_string());
+        self.engine.get_or_init(start).as_ref().map_err(Clone::clone)
+    }
+}
+
+impl Model for InProcessModel {
+    fn info(&self) -> Option<ModelInfo> {
+        let info = self.engine().ok()?.info();
+        Some(ModelInfo { name: info.name.clone(), sha256: info.sha256.clone(), driver: info.driver.clone() })
+    }
+
+    fn generate(
+        &self,
+        system: &str,
+        user: &str,
+        max_tokens: usize,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<String, String> {
+        let request = Request {
+            turns: vec![Turn::new("system", system), Turn::new("user", user)],
+            max_tokens,
+            ..Request::default()
+        };
+        let done = self.engine()?.generate(request, on_text).map_err(|error| error.to_string())?;
+        Ok(done.text)
+    }
+}
+
+/// The model role, asked over its socket. Connects anew after the role was restarted.
+pub(crate) struct RoleModel {
+    socket: PathBuf,
+    runtime: tokio::runtime::Handle,
+    info: OnceLock<ModelInfo>,
+}
+
+impl RoleModel {
+    pub(crate) fn new(home: &Home, runtime: tokio::runtime::Handle) -> Arc<Self> {
+        Arc::new(Self { socket: home.model_socket(), runtime, info: OnceLock::new() })
+    }
+
+    async fn connect(&self) -> Result<Client<ModelProtocol>, String> {
+        Client::connect_when_ready(&self.socket, ClientSettings::default(), ROLE_PATIENCE)
+            .await
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl Model for RoleModel {
+    fn info(&self) -> Option<ModelInfo> {
+        if let Some(info) = self.info.get() {
+            return Some(info.clone());
+        }
+        let asked = self.runtime.block_on(async { self.connect().await?.ask(&ModelRequest::Info, |_| {}).await.map_err(|error| error.to_string()) });
+        match asked {
+            Ok(ModelReply::Info(info)) => {
+                let info = ModelInfo { name: info.name, sha256: info.sha256, driver: info.driver };
+                Some(self.info.get_or_init(|| info).clone())
+            }
+            _ => None,
+        }
+    }
+
+    fn generate(
+        &self,
+        system: &str,
+        user: &str,
+        max_tokens: usize,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<String, String> {
+        let turn = |role: &str, content: &str| Message { role: role.to_owned(), content: content.to_owned() };
+        let request = ModelRequest::Generate(Generate {
+            messages: vec![turn("system", system), turn("user", user)],
+            max_tokens: u32::try_from(max_tokens).unwrap_or(u32::MAX),
+            temperature: 0.0,
+            seed: 0,
+            stop: Vec::new(),
+        });
+        self.runtime.block_on(async {
+            let client = self.connect().await?;
+            let mut exchange = client.request(&request).await.map_err(|error| error.to_string())?;
+            let mut written = String::new();
+            while let Some(reply) = exchange.next().await.map_err(|error| error.to_string())? {
+                match reply {
+                    ModelReply::Token { text } => {
+                        written.push_str(&text);
+                        if on_text(&text).is_break() {
+                            exchange.cancel();
+                            return Ok(written);
+                        }
+                    }
+                    ModelReply::Done { text, .. } => return Ok(text),
+                    ModelReply::Failed { message, .. } => return Err(message),
+                    ModelReply::Overloaded => return Err("the model is busy; ask again in a moment".to_owned()),
+                    ModelReply::Info(_) | ModelReply::Healthy => {}
+                }
+            }
+            Err("the model role ended in the middle of its answer".to_owned())
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! Other people's data goes in without a crash, and what does not go in says where and why.
+
+use haechi_e2e::{Site, third_party_data};
+
+#[test]
+fn every_sample_is_taken_or_refused_with_place_and_reason() {
+    let Some(data) = third_party_data() else { return };
+    let site = Site::new();
+    for folder in ["fhir", "hl7v2"] {
+        let summary = site.json(&["import", data.join(folder).to_str().unwrap()]);
+        assert!(summary["resources"].as_u64().unwrap() > 1000, "{folder}: {}", summary["resources"]);
+        for rejected in summary["rejected"].as_array().unwrap() {
+            let has = |member: &str| rejected[member].as_str().is_some_and(|text| !text.is_empty());
+            assert!(has("file") && has("reason"), "{rejected}");
+            let placed = rejected["line"].is_u64() || has("segment") || has("field") || has("resource");
+            // A whole file that is something else (a tar archive, say) has no line.
+            assert!(placed || rejected["reason"].as_str().unwrap().contains("file"), "{rejected}");
+        }
+        let again = site.json(&["import", data.join(folder).to_str().unwrap()]);
+        assert_eq!(again["rejected"], summary["rejected"], "{folder}: the same is refused again");
+    }
+    let findings = site.json(&["doctor"]);
+    assert!(findings.as_array().unwrap().iter().all(|finding| finding["level"] != "broken"), "{findings}");
+}

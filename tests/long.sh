@@ -1,0 +1,81 @@
+# The long proofs, sourced by tests/run. Each part leaves a mark for the code it passed on; a part that passed is not run
+# again until the code changes.
+
+LONG_PARTS="kill roads questions import fuzz quickstart"
+
+# A name for the code as it stands: the commit, or a digest of the changes on top of it.
+code_state() {
+  { git rev-parse HEAD; git diff HEAD -- . ':!docs' ':!*.md'; } | sha256sum | cut -c1-16
+}
+
+long() {
+  local part mark state
+  need
+  cargo build --release --locked -p haechi
+  export HAECHI_BIN=$PWD/target/release/haechi HAECHI_MODEL=$CACHE/models/$MODEL_FILE
+  mkdir -p "$CACHE/long"
+  state=$(code_state)
+  for part in ${1:-$LONG_PARTS}; do
+    mark=$CACHE/long/$part-$state
+    if [ -z "${1:-}" ] && [ -e "$mark" ]; then
+      echo "passed before on this code: $part ($(cat "$mark"))"
+      passed=$((passed + 1))
+      continue
+    fi
+    case " $LONG_PARTS " in *" $part "*) ;; *) die "there is no part '$part'" "the parts are: $LONG_PARTS" ;; esac
+    step "$part" "long_$part"
+    [ "$failed" -gt 0 ] || date -u +%FT%TZ > "$mark"
+  done
+}
+
+# 200 kills of both roles during imports.
+long_kill() { HAECHI_KILLS=200 cargo nextest run --locked -p haechi-e2e kill_9; }
+
+# Forty patients by both roads.
+long_roads() { HAECHI_ROADS_PATIENTS=40 cargo nextest run --locked -p haechi-e2e fhir_and_hl7; }
+
+# The whole question set, on the release build.
+long_questions() { tests/questions/run; }
+
+# Speed and memory, at one size and at ten times that size.
+long_import() {
+  rm -rf "$CACHE/bench"
+  mkdir -p "$CACHE"
+  "$HAECHI_BIN" bench import --patients 60 --work "$CACHE/bench" --json > "$CACHE/import.json" || return 1
+  python3 - "$CACHE/import.json" <<'PY'
+import json, sys
+runs = json.load(open(sys.argv[1]))
+ok = True
+for run in runs:
+    print(f"{run['road']:5} {run['patients']:5} patients {run['input_bytes']/2**20:7.1f} MiB  {run['resources_per_s']:7.0f} resources/s "
+          f"{run['messages_per_s']:7.0f} messages/s  peak {run['peak_rss_bytes']/2**20:.0f} MiB  {run['rejected']} put aside")
+    rate, bar = (run["resources_per_s"], 5000) if run["road"] == "fhir" else (run["messages_per_s"], 2000)
+    ok &= rate >= bar and run["rejected"] == 0
+for road in ("fhir", "hl7"):
+    small, large = [run["peak_rss_bytes"] for run in runs if run["road"] == road]
+    print(f"{road}: ten times the input takes {large/small:.2f} times the memory")
+    ok &= large < 1.5 * small
+sys.exit(not ok)
+PY
+}
+
+# Ten minutes a target.
+long_fuzz() { tests/fuzz/run 600; }
+
+# What a newcomer does, twice, in a fresh clone; the second run in under 60 s.
+long_quickstart() {
+  local clone started
+  clone=$(mktemp -d)
+  git clone --quiet . "$clone/haechi" && (
+    cd "$clone/haechi"
+    unset HAECHI_BIN
+    installer/quickstart --once || exit 1
+    started=$SECONDS
+    installer/quickstart --once > /dev/null || exit 1
+    echo "the second run took $((SECONDS - started)) s"
+    [ $((SECONDS - started)) -lt 60 ]
+  )
+  local status=$?
+  rm -rf "$clone"
+  return "$status"
+}
