@@ -92,6 +92,43 @@ fn files_that_do_not_hold_what_they_promise_are_refused_in_words() {
     assert_eq!(error.code(), "HAECHI-0506");
 }
 
+/// Bytes of the header changed at random: a sentence or an answer, never a panic, on the whole way to text.
+#[test]
+fn changed_headers_are_refused_or_answer() {
+    let tiny = Tiny::new(Shape::plain(DType::Q8_0), 11);
+    let bytes = tiny.writer.bytes();
+    let header_bytes = haechi_drivers::gguf::Header::read(&bytes).unwrap().data_start as usize;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("changed.gguf");
+    let mut state = 0x2545_f491_4f6c_dd1d_u64; // xorshift64: the same changes each run
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) as usize % below
+    };
+    let (mut refused, mut answered) = (0, 0);
+    for _ in 0..300 {
+        let mut changed = bytes.clone();
+        for _ in 0..=next(3) {
+            changed[next(header_bytes)] = [0, 1, 2, 255, next(256) as u8][next(5)];
+        }
+        std::fs::write(&path, &changed).unwrap();
+        let run = Engine::start(&path, 0).and_then(|engine| {
+            let request = Request { max_tokens: 3, ..request("hello") };
+            engine.generate(request, &mut |_| ControlFlow::Continue(()))
+        });
+        match run {
+            Ok(_) => answered += 1,
+            Err(error) => {
+                assert!(error.to_string().starts_with("HAECHI-05"), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 20 && answered > 20, "{refused} refused, {answered} answered");
+}
+
 #[test]
 fn the_bench_measures() {
     let tiny = Tiny::new(Shape::plain(DType::Q8_0), 11);
