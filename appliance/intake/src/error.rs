@@ -22,7 +22,9 @@ pub enum IntakeError {
     )]
     Record(#[from] haechi_record::RecordError),
     /// The system gives no more threads.
-    #[error("HAECHI-0304: the import could not start: {0}\n  effect  nothing was imported\n  to do   raise the limit on threads for this user, or import when the machine is less busy")]
+    #[error(
+        "HAECHI-0304: the import could not start: {0}\n  effect  nothing was imported\n  to do   raise the limit on threads for this user, or import when the machine is less busy"
+    )]
     Thread(std::io::Error),
     /// A thread of the import ended early.
     #[error(

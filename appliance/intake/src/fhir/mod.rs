@@ -1,8 +1,8 @@
 //! FHIR R4 JSON: files become single resources, each still the very bytes that stood in the file.
 //!
 //! A document is a Bundle of any type or one resource; NDJSON has one of them a line. Bundles stream by entry by entry
-//! ([`cut`]), so that neither a large one nor a broken entry stops the rest. What a reference inside a bundle means is
-//! worked out here ([`reference`]) and handed over beside the bytes, which nobody edits.
+//! (`cut`), so that neither a large one nor a broken entry stops the rest. What a reference inside a bundle means is
+//! worked out here (`reference`) and handed over beside the bytes, which nobody edits.
 //!
 //! Not in here: what a resource says (`haechi_record::chart`), which of it is indexed (`haechi_record::prepare`).
 

@@ -1,9 +1,9 @@
 //! From a FHIR R4 resource's bytes to a chart entry. Pure: no store, no clock.
 //!
-//! Most of what a resource says is read by tables ([`super::tables`]), one row a fact: the name an answer uses
-//! and the elements it may stand in. What needs more than a row has its own file: values ([`super::observation`]), doses
-//! ([`super::medication`]), free text ([`super::document`]), the person ([`super::person`]), and what a status means
-//! ([`super::standing`]).
+//! Most of what a resource says is read by tables (`tables`), one row a fact: the name an answer uses
+//! and the elements it may stand in. What needs more than a row has its own file: values (`observation`), doses
+//! (`medication`), free text (`document`), the person (`person`), and what a status means
+//! (`standing`).
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
