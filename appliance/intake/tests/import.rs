@@ -11,7 +11,7 @@ use std::process::Command;
 use haechi_intake::import::{Input, Options, Silent, Summary, import};
 use haechi_record::chart::{Kind, Standing};
 use haechi_record::key::Key;
-use haechi_record::store::Store;
+use haechi_record::store::{OpenOptions, Store};
 use jiff::Timestamp;
 
 struct Site {
@@ -357,4 +357,31 @@ fn a_bundle_too_large_to_hold_streams_and_one_huge_entry_stays_out() {
     assert_eq!((summary.rejected[0].line, summary.rejected[0].field.as_deref()), (Some(6), Some("Bundle.entry[4]")));
     let stored = site.store.current("Binary", "b3").unwrap().unwrap();
     assert!(entries[3].contains(std::str::from_utf8(&stored).unwrap()));
+}
+
+#[test]
+fn a_full_disk_ends_the_import_in_words_and_the_next_one_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("record.db");
+    let key = Key::new([7; 32]);
+    let lines: String = (0..6_000)
+        .map(|id| {
+            format!("{{\"resourceType\":\"Observation\",\"id\":\"o{id}\",\"status\":\"final\",\"subject\":{{\"reference\":\"Patient/p\"}}}}\n")
+        })
+        .collect();
+    let file = dir.path().join("o.ndjson");
+    fs::write(&file, lines).unwrap();
+    let inputs = [Input::path(file)];
+    let small = OpenOptions { max_pages: Some(200), ..OpenOptions::default() };
+    let error = {
+        let store = Store::open_with(&at, &key, &small).unwrap();
+        import(&store, &inputs, &Options::default(), &Silent).unwrap_err()
+    };
+    let text = error.to_string();
+    assert!(text.contains("HAECHI-0302") && text.contains("the disk is full"), "{text}");
+    let store = Store::open(&at, &key).unwrap();
+    let stored = store.counts().unwrap().resources;
+    let summary = import(&store, &inputs, &Options::default(), &Silent).unwrap();
+    assert_eq!((summary.resources, summary.unchanged), (6_000, stored));
+    assert_eq!(store.counts().unwrap().resources, 6_000);
 }
