@@ -9,6 +9,8 @@ CBC = 'c.obs("6690-2|718-7|4544-3|787-2|789-8|785-6|786-4|777-3|770-8|736-9")'
 LYTES = 'c.obs("2951-2|2823-3|2075-0|2028-9|17861-6|2777-1")'
 LIVER = 'c.obs("2885-2|1751-7|1920-8|1742-6|6768-6|2324-2|1975-2")'
 BOOKED = '[e for e in c.any("Appointment") if e.status in ("booked", "pending") and e.day > "2026-11-23"]'
+PLANNED = '[e for e in c.any("ServiceRequest") if e.status == "active" and e.raw.get("occurrenceDateTime", "") > "2026-11-24"]'
+TWICE = '[e.day for e in c.obs("29463-7") if len({x.value for x in c.obs("29463-7") if x.day == e.day}) > 1][-1:]'
 
 DEMO = [
     # ---------------------------------------------------------------- laboratory
@@ -167,8 +169,26 @@ DEMO = [
      'part(c.notes("18842-5"), r"^(퇴원 후 계획|Follow-up)", r"^$")'),
     ("en", "notes", '1:c.notes("34108-1")', "who wrote the latest outpatient note", 'who(c, c.notes("34108-1"))'),
     ("en", "unanswerable", '0:not c.reports("MR|MRI", off=True) and not c.procs("MRI")', "Brain MRI findings?", 'concluded(c.reports("MR |MRI"))'),
+    # ---------------------------------------------------------------- planned, on hold, not final, taken back, conflicting
+    ("ko", "status", f'0:{PLANNED}', "앞으로 예정돼 있는 검사 오더 뭐 있어요?", f'names({PLANNED})', {"note": "planned"}),
+    ("ko", "status", '0:[e for e in c.any("ServiceRequest") if e.status == "on-hold"]', "보류된 검사 오더 있나요?",
+     'names([e for e in c.any("ServiceRequest") if e.status == "on-hold"])'),
+    ("ko", "status", '0:[e for e in c.encs() if e.status == "planned"]', "입원 예정 잡혀 있어요? 언제?",
+     'day([e for e in c.encs() if e.status == "planned"])', {"note": "planned"}),
+    ("ko", "status", '0:[e for e in c.obs("1988-5") if e.status == "preliminary"]', "CRP 최근 값 확정 결과예요 예비 결과예요?",
+     'both(text([["preliminary", "예비", "잠정"]], refs(c.obs("1988-5")[-1:])), value(c.obs("1988-5")))'),
+    ("ko", "status", '0:[e for e in c.notes() if e.raw.get("docStatus") == "preliminary"]', "아직 서명(확정) 안 된 기록 언제 거예요?",
+     'day([e for e in c.notes() if e.raw.get("docStatus") == "preliminary"])'),
+    ("ko", "status", '0:c.meds("digoxin|디곡신", off=True) and not c.meds("digoxin|디곡신")', "디곡신 드시나요?",
+     'taken_back(c.meds("digoxin|디곡신", off=True))', {"note": "entered in error"}),
+    ("ko", "status", '0:c.conds("폐결핵|tubercul", off=True) and not c.conds("폐결핵|tubercul")', "폐결핵 환자 맞아요?",
+     'taken_back(c.conds("폐결핵|tubercul", off=True))', {"note": "refuted"}),
+    ("en", "status", '0:c.allergies("aspirin", off=True) and not c.allergies("aspirin")', "is the aspirin allergy real",
+     'taken_back(c.allergies("aspirin", off=True))', {"note": "entered in error"}),
+    ("ko", "status", f'0:{TWICE}', "{0}에 잰 체중 기록 다 보여줘", f'series([e for e in c.obs("29463-7") if e.day == {TWICE}[0]], dated=False)',
+     {"words": TWICE, "note": "two values of one morning, both are shown"}),
     # ---------------------------------------------------------------- the person and the family
-    ("ko", "demographics", '0:', "환자 생년월일이랑 나이요", 'person(c, "birth", "age")'),
+    ("ko", "demographics", '0:not c.patient.get("deceasedDateTime")', "환자 생년월일이랑 나이요", 'person(c, "birth", "age")'),
     ("ko", "demographics", '1:', "전화번호 좀", 'person(c, "phone")'),
     ("en", "demographics", '2:', "sex and DOB?", 'person(c, "sex", "birth")'),
     ("ko", "demographics", '3:', "사는 곳 주소가 어떻게 되시나요", 'person(c, "address")'),

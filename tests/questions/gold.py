@@ -330,8 +330,13 @@ class Chart:
             concept = raw.get("medicationCodeableConcept")
             also = []
             if concept is None and raw.get("medicationReference"):
-                target = self.link(raw["medicationReference"].get("reference"))
-                concept = (target or {}).get("code")
+                reference = raw["medicationReference"].get("reference") or ""
+                own = [x for x in raw.get("contained", []) if reference == "#" + x.get("id", "?")]
+                target = own[0] if own else self.link(reference)
+                concept = dict((target or {}).get("code") or {}) or None
+                shown = raw["medicationReference"].get("display")
+                if concept and shown and shown not in concept_names(concept):
+                    concept["text"] = concept.get("text") or shown
                 if concept is None:
                     concept = {"text": raw["medicationReference"].get("display")}
             names, codes = concept_names(concept), concept_codes(concept)
@@ -839,6 +844,7 @@ def where(chart, entries, which=-1):
     for ref in found:
         if ref.get("display"):
             names_.append(ref["display"])
+            names_ += [w for w in ref["display"].split()[:1] if w.endswith("병동")]
         target = chart.link(ref.get("reference"))
         if target is not None:
             names_ += _full_name(target)
@@ -937,6 +943,15 @@ def relatives(entries):
         who_ = [w for r in e.relation for k, v in words.items() if k in r.lower() for w in v]
         must.append(list(e.relation) + who_)
     return gold(must, refs(entries), len({e.ref for e in entries}))
+
+
+def taken_back(entries):
+    """Nothing but entries that were refuted, cancelled or made by mistake: an answer may abstain, or say just that."""
+    words = ["refuted", "ruled out", "entered in error", "entered-in-error", "by mistake", "cancelled", "canceled", "배제",
+             "오류", "취소", "잘못", "아님", "아닙니다"]
+    g = gold([words], refs(entries))
+    g["abstain"] = None
+    return g if entries else none()
 
 
 def wrong(entries, kept):

@@ -190,7 +190,9 @@ class Scorer:
         want = question["gold"]
         bad, together, good = self.citations(question, answer)
         text = plain(MARK.sub(" ", str(answer.get("answer", ""))))
-        if want["abstain"]:
+        if want["abstain"] is None and answer.get("abstained") is True:
+            pass  # only entries that were taken back: saying nothing is as right as saying so
+        elif want["abstain"]:
             if answer.get("abstained") is not True:
                 faults.append("should have abstained")
         else:
