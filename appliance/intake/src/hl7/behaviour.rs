@@ -117,6 +117,7 @@ fn a_stay_from_admission_to_discharge_and_back() {
     assert_eq!(visit["status"], "finished");
     assert_eq!(visit["period"], json!({"start": "2025-03-01T09:30:00+09:00", "end": "2025-03-09T11:00:00+09:00"}));
     assert_eq!(visit["hospitalization"]["dischargeDisposition"]["coding"][0]["code"], "01");
+    assert_eq!(visit["location"][0]["status"], "completed");
     assert_eq!(visit["participant"][0]["individual"]["display"], "이영희", "what A03 does not mention stays");
     assert_eq!(record.only("Condition")["verificationStatus"]["coding"][0]["code"], "confirmed");
 

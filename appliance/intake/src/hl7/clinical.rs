@@ -103,9 +103,20 @@ pub(super) fn problem(ctx: &mut Context<'_>, subject: &Subject, visit: Option<&V
         (None, Some(_)) => "resolved",
         (None, None) => "active",
     };
+    // PRB-13 is a site's own table; FHIR's words are the ones that carry over.
+    let said = [prb.rep(13).part(1), prb.rep(13).part(2)].into_iter().flatten().find_map(|word| {
+        ["unconfirmed", "provisional", "differential", "confirmed", "refuted", "entered-in-error"]
+            .into_iter()
+            .find(|known| word.eq_ignore_ascii_case(known))
+    });
+    let deleted = deleted || said == Some("entered-in-error");
+    if let Some(verified) = said.filter(|_| !deleted) {
+        draft.put("verificationStatus", types::coded(CONDITION_VERIFIED, verified, None), prb, 13);
+    }
     if deleted {
         draft.forget("clinicalStatus");
-        draft.put("verificationStatus", types::coded(CONDITION_VERIFIED, "entered-in-error", None), prb, 1);
+        let field = if said == Some("entered-in-error") { 13 } else { 1 };
+        draft.put("verificationStatus", types::coded(CONDITION_VERIFIED, "entered-in-error", None), prb, field);
     } else {
         draft.put("clinicalStatus", types::coded(CONDITION_STATUS, status, None), prb, 14);
     }

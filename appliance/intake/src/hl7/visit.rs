@@ -181,7 +181,12 @@ pub(super) fn visit(
     {
         reopen(&mut draft, stored);
     }
-    places(&mut draft, pv1, stored.as_ref(), matches!(event, Event::Is("planned")), ctx.is_adt());
+    let here = match status {
+        Some("planned") => "planned",
+        Some("finished") => "completed",
+        _ => "active",
+    };
+    places(&mut draft, pv1, stored.as_ref(), here, ctx.is_adt());
     people(&mut draft, pv1);
     draft.maybe("type", types::table(pv1.rep(4), "v2-0007").map(|kind| vec![Json::Object(kind)]), pv1, 4);
     draft.maybe("serviceType", types::table(pv1.rep(10), "v2-0069"), pv1, 10);
@@ -224,18 +229,18 @@ fn reopen(draft: &mut Draft, stored: &Object) {
 
 /// Where the patient is, was and will be. A place that the stored visit knows and this message no longer names is one
 /// the patient has left.
-fn places(draft: &mut Draft, pv1: &Seg<'_>, stored: Option<&Object>, planned: bool, amends: bool) {
-    let now = if planned { "planned" } else { "active" };
+fn places(draft: &mut Draft, pv1: &Seg<'_>, stored: Option<&Object>, here: &str, amends: bool) {
     let mut names: Vec<String> = Vec::new();
     let mut out: Vec<Json> = Vec::new();
-    for (field, status) in [(3, now), (11, "active"), (42, "reserved"), (6, "completed")] {
+    for (field, status) in [(3, here), (11, here), (42, "reserved"), (6, "completed")] {
         let Some(name) = types::place(pv1.rep(field)).filter(|name| !names.contains(name)) else { continue };
         let location = Object::default().with("display", name.as_str());
         draft.came(&format!("location[{}]", out.len()), pv1, field);
         out.push(Object::default().with("location", location).with("status", status).into());
         names.push(name);
     }
-    if out.is_empty() {
+    // Who has left is nowhere any more, also where the discharge does not repeat the place.
+    if out.is_empty() && here != "completed" {
         return;
     }
     if amends && let Some(before) = stored.and_then(|stored| stored.get("location")).cloned() {
@@ -249,7 +254,7 @@ fn places(draft: &mut Draft, pv1: &Seg<'_>, stored: Option<&Object>, planned: bo
             }
         }
     }
-    draft.body.put("location", out);
+    draft.body.list("location", out);
 }
 
 fn people(draft: &mut Draft, pv1: &Seg<'_>) {
