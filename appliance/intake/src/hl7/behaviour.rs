@@ -391,6 +391,17 @@ fn a_wards_measurements_are_vital_signs_and_pressure_is_one_of_them() {
 }
 
 #[test]
+fn a_relatives_disease_is_not_the_patients() {
+    let mut record = Record::default();
+    record.file("ORU^R01", &with_pid("OBR|1||FH1^HAECHI|54114-4^Family member health history panel^LN|||20250310||||||||||||||||||F\nOBX|1|CE|54136-6^Relationship^LN||MTH^mother^HL70063||||||F\nOBX|2|CE|54116-9^History of diseases^LN||E11.9^당뇨병^KCD||||||F\nOBX|3|NM|54115-1^Age at onset^LN||52|a^a^UCUM|||||F"));
+    let mother = record.only("FamilyMemberHistory");
+    assert_eq!((&mother["status"], &mother["date"]), (&json!("completed"), &json!("2025-03-10")));
+    assert_eq!(mother["relationship"]["coding"][0]["display"], "mother");
+    assert_eq!(mother["condition"][0]["onsetAge"]["value"], 52);
+    assert!(record.all("Observation").is_empty() && record.all("Condition").is_empty());
+}
+
+#[test]
 fn a_merge_names_who_lives_on() {
     let mut record = Record::default();
     record.file("ADT^A28", "PID|1||A1||옛^이름");

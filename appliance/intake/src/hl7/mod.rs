@@ -6,14 +6,8 @@
 //! refused as a whole.
 //!
 //! In reading order: [`split`], charset, message (delimiters, escapes), events (the walk), then patient, visit, clinical,
-//! order, observe, value, medicine, vaccine, document, schedule; types, terms, time and json are the tools; context holds what
+//! order, observe, value, family, medicine, vaccine, document, schedule; types, terms, time and json are the tools; context holds what
 //! one message has become and meets it with what the record has.
-
-/// True if messages can be read in this character set: a name as MSH-18 or the configuration says it.
-#[must_use]
-pub fn is_known_charset(name: &str) -> bool {
-    charset::named(name).is_some()
-}
 
 #[cfg(test)]
 mod behaviour;
@@ -24,6 +18,7 @@ mod context;
 mod corpus;
 mod document;
 mod events;
+mod family;
 mod json;
 mod medicine;
 mod message;

@@ -9,7 +9,7 @@ use super::observe::{self, Around};
 use super::patient::Subject;
 use super::types::Number;
 use super::visit::Visit;
-use super::{terms, types, value};
+use super::{family, terms, types, value};
 
 /// One order of a message with everything that follows it.
 pub(super) struct Group<'s> {
@@ -87,6 +87,11 @@ pub(super) fn observation_order(ctx: &mut Context<'_>, chart: Chart<'_>, group: 
     let Some(obr) = group.segs.iter().copied().find(|seg| seg.name == "OBR") else { return };
     let code = obr.rep(4).part(1).or_else(|| obr.rep(4).part(2)).unwrap_or_default();
     let numbers = Numbers::read(group.orc, Some(obr), code);
+    if numbers.code == family::PANEL {
+        let number = numbers.filler.as_ref().or(numbers.placer.as_ref());
+        let key = number.map_or_else(|| alone(ctx, obr, &numbers.code), number_key);
+        return family::history(ctx, chart.subject, obr, number, &key, &observe::results(&group.segs));
+    }
     let study = Study { chart, group, before, obr, numbers };
     if matches!(ctx.kind.as_str(), "ORU" | "OUL") || obr.filled(25) && obr.filled(22) && ctx.kind != "MDM" {
         report(ctx, &study);
