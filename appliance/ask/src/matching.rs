@@ -51,6 +51,9 @@ pub fn matches(subject: &Subject, entry: &Entry) -> Option<Match> {
         return None;
     }
     let titles = titles(entry);
+    if !has_required(subject, &titles) {
+        return None;
+    }
     let qualified = qualified(entry, &titles);
     let found = |how, component, matched| Some(Match { how, component, matched, qualified });
     if let Some(code) = code_in(subject, &entry.codes) {
@@ -127,6 +130,16 @@ pub fn names(subject: &Subject, text: &str) -> bool {
 #[must_use]
 pub fn coded(subject: &Subject, codings: &[Coding]) -> bool {
     code_in(subject, codings).is_some()
+}
+
+/// True if every required word stands in a title, in one of its forms.
+fn has_required(subject: &Subject, titles: &[&str]) -> bool {
+    subject.required.iter().all(|forms| {
+        forms.iter().any(|form| {
+            let form = words(form);
+            titles.iter().any(|title| find(&form, &words(title), Kind::Other, 0).is_some())
+        })
+    })
 }
 
 fn titles(entry: &Entry) -> Vec<&str> {

@@ -39,6 +39,8 @@ pub struct Plan {
     pub limit: Option<usize>,
     /// Which attribute of the entries is asked, if not the value itself.
     pub attribute: Option<Attribute>,
+    /// Further attributes of the person that the question names.
+    pub also: Vec<Attribute>,
     /// Which of several entries is meant, where the shape does not say it: "when was the *last* admission", "who ordered the *first* CT".
     /// `None`: the shape decides (all for `Series`, `List`, `Count`; the newest for an attribute).
     pub pick: Option<Pick>,
@@ -70,6 +72,7 @@ impl Plan {
             filter: None,
             limit: None,
             attribute: None,
+            also: Vec::new(),
             pick: None,
             edge: Edge::Start,
             because: None,
@@ -122,6 +125,9 @@ pub struct Subject {
     pub terms: Vec<String>,
     /// Words that, in a title, mean it is another thing after all (`urine` for serum creatinine).
     pub excluded: Vec<String>,
+    /// Words that a title must hold besides, each in one of the given forms: the `forearm` of a forearm fracture, the
+    /// `chronic` of chronic sinusitis.
+    pub required: Vec<Vec<String>>,
     /// For a class of things ("statins", "antibiotics", "blood thinners"): the class name. Members stand in `terms` and `codes`.
     pub class: Option<String>,
     /// Kinds of entries that can be this thing; empty: every kind in the plan's scope.

@@ -98,7 +98,16 @@ fn edge(text: &str) -> Option<Found> {
     let captures = date_regex().captures(text)?;
     let range = captures.get(0)?.range();
     let (first, last) = date_of(&captures)?;
+    let mut range = range;
     let before = text.get(..range.start)?.trim_end();
+    // "since the start of 2015" begins where 2015 does.
+    let before = match ["the start of", "the beginning of", "start of", "beginning of", "the year", "early", "around"].iter().find(|lead| before.ends_with(*lead)) {
+        Some(lead) => {
+            range.start = before.len() - lead.len();
+            before.get(..range.start)?.trim_end()
+        }
+        None => before,
+    };
     let after = text.get(range.end..)?.trim_start();
     let after_start = text.len() - after.len();
     let day_before = |day: Date| day.checked_sub(1.day()).ok();
@@ -202,6 +211,12 @@ fn relative(text: &str, today: Date) -> Option<Found> {
     ];
     words.into_iter().find_map(|(word, window)| {
         let at = text.find(word)?;
+        // "as of today" says until when, not on which day.
+        let before = text.get(..at)?.trim_end();
+        let after = text.get(at + word.len()..)?.trim_start();
+        if before.ends_with("as of") || after.starts_with("기준") || after.starts_with("까지") {
+            return None;
+        }
         Some(Found { window: window?, said: vec![at..at + word.len()] })
     })
 }

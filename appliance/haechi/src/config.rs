@@ -105,7 +105,7 @@ impl Config {
         config.zone()?;
         let charsets = [Some(&config.intake.hl7.assume_charset), config.intake.hl7.charset_override.as_ref()];
         for charset in charsets.into_iter().flatten() {
-            if !haechi_intake::hl7::is_known_charset(charset) {
+            if !haechi_intake::hl7::knows_charset(charset) {
                 return Err(format!("intake.hl7: \"{charset}\" is no character set known here"));
             }
         }

@@ -34,7 +34,7 @@ impl Sort {
             Self::Problem => &[Kind::Problem],
             Self::Medicine | Self::Class => &[Kind::Medication],
             Self::Immunization => &[Kind::Immunization],
-            Self::Procedure => &[Kind::Procedure, Kind::Report, Kind::Imaging],
+            Self::Procedure => &[Kind::Procedure, Kind::Report, Kind::Imaging, Kind::OtherObservation],
             Self::Social => &[Kind::SocialHistory, Kind::OtherObservation, Kind::Lab, Kind::Vital],
             Self::Allergen => &[Kind::Allergy],
         }
@@ -73,6 +73,7 @@ impl Concept {
             codes: self.codes.clone(),
             terms,
             excluded: self.excluded.clone(),
+            required: Vec::new(),
             class: (self.sort == Sort::Class).then(|| first(&self.english)),
             kinds: self.sort.kinds().to_vec(),
             filter: None,

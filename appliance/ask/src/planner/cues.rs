@@ -12,9 +12,9 @@ pub(super) const OUTSIDE: &[&str] = &[
     "average patient", "compared to other", "compared with other", "population", "side effects of", "side effect of", "mechanism of", "how does it work", "what causes", "differential diagnosis for", "next step",
     "is it safe", "safe to", "can i give", "can we give", "can she take", "can he take", "contraindicat*", "interact*", "predict*", "readmi* risk", "risk of readmission", "what is the normal dose", "maximum dose", "max dose",
     "favorite", "favourite", "hobby", "hobbies", "weather", "capital of", "password", "roommate", "neighbor", "neighbour", "horoscope", "joke", "poem", "stock",
-    "비용", "가격", "얼마인가요", "얼마예요", "얼마에요", "얼마죠", "진료비", "병원비", "약값", "보험", "수가", "예후", "생존", "기대수명", "완치될", "완치 될", "나을까", "좋아질까", "가능성", "확률", "위험도는 얼마",
+    "비용", "가격", "진료비", "병원비", "약값", "보험", "수가", "예후", "생존", "기대수명", "완치될", "완치 될", "나을까", "좋아질까", "가능성", "확률", 
     "해야 할까", "해야할까", "해야 하나", "해야하나", "해야 되", "해야되", "할까요", "될까요", "일까요", "줘도 되", "줘도 될", "써도 되", "써도 될", "먹어도 되", "먹어도 될", "투여해도", "처방해도", "괜찮을까", "괜찮나", "안전한가", "추천", "권장", "권고", "가이드라인", "지침",
-    "다른 환자", "옆 환자", "환자들", "다른환자", "평균적", "부작용이 뭐", "부작용은 뭐", "부작용은 무엇", "기전", "원인이 뭐", "원인은 무엇", "치료법", "치료 방법", "어떻게 치료", "상호작용", "금기", "최대 용량", "예측",
+    "다른 환자", "옆 환자", "환자들", "다른환자", "평균적", "부작용이 뭐", "부작용은 뭐", "부작용은 무엇", "기전", "치료법", "치료 방법", "어떻게 치료", "상호작용", "금기", "최대 용량", "예측",
     "날씨", "취미", "좋아하는", "비밀번호", "점심", "메뉴", "연봉", "주식",
 ];
 
@@ -22,7 +22,7 @@ pub(super) const OUTSIDE: &[&str] = &[
 pub(super) const KINDS: &[(Kind, &[&str])] = &[
     (Kind::FamilyHistory, &["family history", "fhx", "family hx", "mother*", "father*", "sibling*", "parent*", "brother*", "sister*", "relatives", "family member*", "runs in the family", "in the family", "family", "가족력", "가족 중", "가족중", "어머니", "아버지", "부모", "형제", "자매", "가족"]),
     (Kind::Allergy, &["allerg*", "nkda", "nka", "adverse reaction*", "intoleran*", "알레르기", "알러지", "앨러지"]),
-    (Kind::Appointment, &["appointment*", "scheduled", "upcoming", "next visit", "follow-up visit", "follow up visit", "booking*", "booked", "다음 예약", "예약", "다음 진료", "다음 외래", "다음 내원"]),
+    (Kind::Appointment, &["appointment*", "scheduled", "upcoming", "next visit", "booking*", "booked", "다음 예약", "예약", "다음 진료", "다음 외래", "다음 내원"]),
     (Kind::Immunization, &["immuniz*", "immunis*", "vaccin*", "shots", "shot", "jab*", "예방접종", "예방 접종", "접종", "백신", "예방주사"]),
     (Kind::Note, &["discharge summar*", "discharge note*", "progress note*", "admission note*", "clinical note*", "notes", "note", "document*", "h&p", "letter*", "narrative", "퇴원요약지", "퇴원요약", "퇴원 요약", "경과기록지", "경과기록", "경과 기록", "입원기록", "입원 기록지", "초진기록", "의무기록", "기록지", "노트", "진료기록", "진료 기록", "소견서"]),
     (Kind::Report, &["radiology report*", "imaging report*", "imaging stud*", "imaging", "reports", "report", "radiolog*", "scan*", "x-ray*", "xray*", "panel*", "판독문", "판독 결과", "판독결과", "판독", "영상검사", "영상 검사", "영상", "보고서", "검사지"]),
@@ -37,7 +37,7 @@ pub(super) const KINDS: &[(Kind, &[&str])] = &[
     (Kind::Lab, &["laboratory", "lab results", "lab result", "labs", "lab", "blood work", "bloodwork", "blood test*", "tests", "test", "results", "검사 결과", "검사결과", "검사 수치", "혈액검사", "혈액 검사", "피검사", "피 검사", "검사", "수치"]),
 ];
 
-pub(super) const COUNT: &[&str] = &["how many times", "how many", "number of times", "number of", "how often", "count of", "count", "total number", "몇 번이나", "몇 번", "몇번", "몇 회", "몇회", "몇 건", "몇건", "몇 개", "몇개", "몇 가지", "몇가지", "몇 차례", "횟수", "총 몇", "몇 종"];
+pub(super) const COUNT: &[&str] = &["how many times", "how many", "number of times", "number of", "how often", "count of", "count", "total number", "몇 번이나", "몇 번", "몇번", "몇 회", "몇회", "몇 건", "몇건", "몇 개", "몇개", "몇 가지", "몇가지", "몇 차례", "횟수", "총 몇", "몇 종", "몇 차까지", "몇 차", "몇차"];
 pub(super) const SINCE: &[&str] = &["how long ago", "how long since", "how long has it been", "time since", "days since", "얼마나 됐", "얼마나 되었", "얼마나 지났", "얼마나 전", "며칠 전", "몇 년 전", "몇 개월 전", "얼마 전"];
 pub(super) const DURATION: &[&str] = &["how long", "duration", "length of stay", "how many days", "los", "얼마나 오래", "얼마 동안", "얼마동안", "며칠 동안", "며칠동안", "며칠간", "몇 일", "며칠이나", "기간", "재원일수", "재원 일수", "재원기간"];
 pub(super) const AGE_AT: &[&str] = &["how old was", "how old were", "age at", "at what age", "what age was", "age when", "age of onset", "몇 살 때", "몇살 때", "몇 살에", "몇살에", "몇 세 때", "몇 세에", "몇세에", "나이에", "당시 나이", "몇 살이었", "몇 살에"];
@@ -52,10 +52,10 @@ pub(super) const FIRST: &[&str] = &["first time", "first", "earliest", "initiall
 pub(super) const LATEST: &[&str] = &["most recently", "most recent", "latest", "last time", "last", "newest", "recent", "recently", "right now", "now", "today's", "current value", "가장 최근에", "가장 최근", "제일 최근", "최신", "최근에", "최근", "마지막으로", "마지막", "직전", "이번"];
 pub(super) const NEXT: &[&str] = &["next", "upcoming", "다음"];
 pub(super) const SUMMARY: &[&str] = &["summari*", "summary of", "overview", "in brief", "brief", "recap", "tell me about", "what does the note say", "what do the notes say", "gist", "요약해", "요약", "정리해", "간단히", "개요", "훑어"];
-pub(super) const LIST: &[&str] = &["list", "what are", "which", "what all", "show me all", "show all", "all of", "all", "any", "full", "complete list", "목록", "리스트", "모두", "전부", "전체", "다", "모든", "각각", "있는지", "무슨", "어떤", "뭐 뭐", "뭐가", "종류"];
+pub(super) const LIST: &[&str] = &["정리", "list", "what are", "which", "what all", "show me all", "show all", "all of", "all", "any", "full", "complete list", "목록", "리스트", "모두", "전부", "전체", "다", "모든", "각각", "있는지", "무슨", "어떤", "뭐 뭐", "뭐가", "종류"];
 pub(super) const EVER: &[&str] = &["ever", "at any time", "any time", "previously", "history of", "hx of", "h/o", "had", "적이 있", "적 있", "적이", "적은", "한 번이라도", "한번이라도", "이력", "여부", "과거에", "예전에"];
 pub(super) const ACTIVE: &[&str] = &["currently", "current", "active", "ongoing", "at present", "presently", "is on", "are on", "still", "these days", "now taking", "taking now", "on any", "been on", "is taking", "taking", "takes", "on", "현재", "지금", "요즘", "복용 중", "복용중", "복용하는", "복용하고", "드시는", "드시고", "먹는", "먹고", "맞고 있", "쓰고 있", "투약 중", "투약중", "활성", "진행 중", "진행중", "아직"];
-pub(super) const ENDED: &[&str] = &["stopped", "discontinued", "discontinue", "resolved", "former", "past medications", "previous medications", "inactive", "no longer", "ended", "quit", "중단", "끊은", "끊었", "종료", "해결된", "해소", "완치", "과거 약", "이전 약", "예전 약", "지난 약"];
+pub(super) const ENDED: &[&str] = &["비활성", "stopped", "discontinued", "discontinue", "resolved", "former", "past medications", "previous medications", "inactive", "no longer", "ended", "quit", "중단", "끊은", "끊었", "종료", "해결된", "해소", "완치", "과거 약", "이전 약", "예전 약", "지난 약"];
 pub(super) const ABNORMAL: &[&str] = &["abnormal*", "out of range", "outside the normal range", "flagged", "not normal", "deranged", "비정상", "이상 소견", "이상 수치", "이상소견", "이상수치", "이상한", "정상이 아닌", "정상범위를 벗어", "정상 범위를 벗어", "벗어난", "벗어나"];
 pub(super) const NORMAL: &[&str] = &["normal range of", "within normal", "normal", "정상인", "정상이"];
 pub(super) const HIGH: &[&str] = &["elevated", "too high", "high", "raised", "높은 적", "높았던", "높은", "높았", "상승한", "상승"];
@@ -66,7 +66,7 @@ pub(super) const NEGATIVE: &[&str] = &["negative", "음성"];
 /// Attributes of entries, more telling ones first.
 pub(super) const ATTRIBUTES: &[(Attribute, &[&str])] = &[
     (Attribute::ReferenceRange, &["reference range", "normal range", "reference interval", "ref range", "참고치", "정상 범위", "정상범위", "참고 범위", "정상치", "참고범위"]),
-    (Attribute::Unit, &["what unit*", "which unit*", "in what unit*", "units", "unit", "무슨 단위", "단위"]),
+    (Attribute::Unit, &["what unit*", "which unit*", "in what unit*", "unit of", "무슨 단위", "단위는", "단위가"]),
     (Attribute::Reaction, &["what happens", "what reaction", "which reaction", "reaction*", "manifest*", "반응", "증상은", "증상이"]),
     (Attribute::Severity, &["how severe", "how bad", "severity", "critical*", "severe", "심한가", "얼마나 심", "중증도", "심각도", "위험도"]),
     (Attribute::Who, &["who", "whom", "by whom", "which doctor", "which physician", "which provider", "which nurse", "attending", "physician", "doctor", "provider", "ordered by", "performed by", "prescriber", "surgeon", "author", "누가", "누구", "주치의", "담당의", "담당 의사", "담당의사", "의사", "집도의", "처방의", "판독의", "교수"]),
@@ -101,6 +101,12 @@ pub(super) const PERSON: &[(Attribute, &[&str])] = &[
 
 /// Words that carry nothing to look for.
 pub(super) const STOP: &[&str] = &[
+    "dates", "doses", "dose", "episode", "episodes", "baby", "home", "marked", "kid", "child", "saw", "two", "file", "board", "unit", "units", "score", "scores", "full", "conflicting", "observation", "observations", "ve", "ll", "d", "m",
+    "entry", "entries", "charted", "exact", "name", "names", "called", "seen", "mention", "mentions", "written", "wrote", "birth", "last", "latest", "first", "bring", "around", "through", "remain", "remains", "every", "pull", "quote", "gave",
+    "individual", "gentleman", "lady", "guy", "woman", "man", "boy", "girl", "ever", "looks", "looking", "trend", "running", "run", "runs", "comes", "found", "happening", "doing", "prior", "three", "four", "five", "once", "twice", "half",
+    "resolved", "active", "inactive", "final", "us", "our", "let's", "remind", "anything", "something", "everything", "nothing", "sure", "okay", "ok", "correct", "true", "right", "wrong", "compared", "together", "along", "plus", "incl", "including",
+    "apart", "except", "besides", "aside", "well", "within", "without", "across", "against", "among", "held", "hold", "kept", "keep", "stay", "stayed", "leave", "left", "turn", "turned", "became", "become", "seem", "seems", "appear", "appears", "e.g", "i.e", "etc", "vs",
+    "follow", "follow-up", "followup", "visit", "visits", "session", "sessions", "course", "panel", "lookup", "search", "documentation", "overview", "complete", "completely", "exist", "exists", "existing", "available", "there's", "onset", "end", "ended", "ending",
     "a", "an", "the", "and", "or", "of", "to", "in", "on", "at", "for", "with", "by", "from", "as", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "done", "doing", "has", "have", "had",
     "having", "this", "that", "these", "those", "it", "its", "he", "she", "him", "his", "her", "hers", "they", "them", "their", "we", "us", "i", "me", "my", "you", "your", "patient", "patients", "pt", "pts", "person",
     "what", "what's", "whats", "s", "t", "there", "any", "some", "please", "pls", "plz", "show", "tell", "give", "find", "get", "can", "could", "would", "will", "may", "might", "let", "know", "see", "look", "up", "about",
@@ -116,6 +122,11 @@ pub(super) const STOP: &[&str] = &[
 
 /// Pieces of which the rest of a Korean word may consist: particles, endings, light verbs, politeness.
 pub(super) const PIECES: &[&str] = &[
+    "주사", "거리", "중단", "유지", "처리", "남", "두고", "세트",
+    "야", "몇", "몇이", "차", "기", "점", "두", "세", "네", "한", "라던데", "던데", "대요", "래요", "라고", "라는", "다고", "뭐라고", "적혀", "적힌", "적어", "적어줘", "정확히", "정확하게", "그대로", "기준", "들", "것들", "항목", "중에", "이랑", "랑", "유지", "말고", "아니면", "아니라", "때문", "때문에",
+    "남아", "남아있", "는데", "은데", "데", "나타났", "나타난", "며칠", "몇일", "입소", "들어가", "들어가고", "들어갔", "정리", "올라온", "뜬", "확정", "최종", "첫", "처음", "그", "날", "언제언제", "동안", "총", "합쳐", "각각", "얼마", "만", "나이", "순", "순서", "순으로", "차례", "같이", "함께", "뿐", "밖에", "씩",
+    "였", "여", "여요", "이라", "이고", "이며", "이면", "면", "으면", "려", "려고", "고", "고서", "서", "아서", "어서", "느", "니다", "ㄴ", "래", "라", "자", "죠", "구", "군", "네요", "군요", "거든", "잖아", "봤", "본", "보", "보면", "보여", "쪽", "편", "제", "내", "네", "즉", "아직", "계속", "이제", "원래", "의사", "선생님", "담당", "주치의", "간호", "파악", "체크", "리뷰", "설명", "대략", "자세히", "상세", "상세히", "간략", "간략히",
+    "도로", "단위", "포함", "포함해서", "포함한", "제외", "제외하고", "빼고", "외에", "외", "까지의", "부터의", "에는", "에도", "에서는", "으로는", "로는", "으로도", "와는", "과는", "하고는", "이라는", "라면", "이었어", "였어", "었어", "았어", "였죠", "었죠", "았죠", "했죠", "하죠", "되죠", "있죠", "없죠", "맞죠", "맞지", "있지", "없지", "했지", "였지", "되지", "하지", "지금", "지금도", "걸로", "거로", "것으로", "나와", "나와요", "나와있", "되어", "돼있", "돼", "찍힌", "남긴", "마지막", "한번", "번째", "째",
     "은", "는", "이", "가", "을", "를", "의", "에", "에서", "에게", "로", "으로", "와", "과", "도", "만", "까지", "부터", "나", "이나", "든지", "라도", "보다", "처럼", "마다", "대로", "께서", "한테", "랑", "이랑", "하고", "인", "인가", "인가요", "인지", "인데", "였", "이었",
     "입니까", "입니다", "이에요", "예요", "이죠", "죠", "지", "지요", "나요", "가요", "까", "까요", "요", "어", "어요", "아", "아요", "해", "해요", "했", "하", "하는", "하셨", "하신", "하나", "하나요", "합니까", "합니다", "했나", "했나요", "했는지", "했던", "했어", "했어요", "했습니까", "한", "할", "함", "하여", "하던",
     "되", "된", "될", "되는", "되었", "됐", "되나", "되나요", "돼", "돼요", "됩니까", "되어", "되셨", "있", "있나", "있나요", "있는", "있는지", "있어", "있어요", "있습니까", "있습니다", "있었", "있었나", "있었나요", "있던", "있음", "있을", "있으", "있으신", "있으신가요", "있고", "없", "없는", "없나", "없나요", "없는지", "없음",

@@ -75,7 +75,7 @@ impl Reading {
         ];
         for (relation, kind, words) in ANCHORS {
             if self.text.take_cues(words) {
-                let subject = (*kind == Kind::Encounter).then(|| encounter_subject(&["inpatient", "admission", "입원"], &["IMP", "ACUTE", "NONAC"], "admission", "입원"));
+                let subject = (*kind == Kind::Encounter).then(|| encounter_subject(&["inpatient", "hospital admission", "입원"], &["IMP", "ACUTE", "NONAC"], "admission", "입원"));
                 self.plan.anchor = Some(Anchor { relation: *relation, kinds: vec![*kind], subject });
                 return;
             }
@@ -193,11 +193,54 @@ impl Reading {
             }
         }
         chosen.sort_by_key(|candidate| candidate.start);
-        for candidate in chosen {
+        // A word of the chart beside a name makes it narrower: "forearm fracture", "prostate biopsy". Joined by "and" they are two.
+        let mut joined: Vec<Candidate> = Vec::new();
+        for mut candidate in chosen {
+            let close = joined.last().is_some_and(|before| {
+                let gap = self.text.lower().get(before.end..candidate.start).unwrap_or_default().trim();
+                matches!(gap, "" | "of" | "the" | "of the" | "의" | "-" | "'s" | "in" | "for") && (before.sort.is_none() || candidate.sort.is_none()) && shares_kind(&before.subject, &candidate.subject)
+            });
+            match joined.last_mut() {
+                Some(before) if close => {
+                    let (narrow, mut broad) = if candidate.sort.is_none() { (candidate.subject, before.subject.clone()) } else { (before.subject.clone(), candidate.subject) };
+                    broad.required.push(narrow.terms);
+                    broad.said = format!("{} {}", before.subject.said, broad.said);
+                    before.subject = broad;
+                    before.sort = before.sort.or(candidate.sort);
+                    before.end = candidate.end;
+                }
+                _ => {
+                    candidate.start = candidate.start.min(candidate.end);
+                    joined.push(candidate);
+                }
+            }
+        }
+        for mut candidate in joined {
+            self.modifiers(candidate.start, candidate.end, &mut candidate.subject);
             let same = |subject: &Subject| subject.names == candidate.subject.names && !subject.names.0.is_empty();
             if !self.plan.subjects.iter().any(same) {
                 self.plan.subjects.push(candidate.subject);
                 self.sorts.push(candidate.sort);
+            }
+        }
+    }
+
+    /// Words before a name that make it narrower, in both languages: chronic, left, viral.
+    fn modifiers(&mut self, start: usize, end: usize, subject: &mut Subject) {
+        const MODIFIERS: &[(&str, &str)] = &[
+            ("chronic", "만성"), ("acute", "급성"), ("viral", "바이러스성"), ("bacterial", "세균성"), ("left", "좌측"), ("right", "우측"), ("left", "왼쪽"), ("right", "오른쪽"), ("chest", "흉부"), ("abdominal", "복부"), ("brain", "뇌"), ("forearm", "팔"),
+            ("abdomen", "복부"), ("head", "머리"), ("pelvis", "골반"), ("spine", "척추"), ("knee", "무릎"), ("ankle", "발목"), ("wrist", "손목"), ("shoulder", "어깨"), ("surgical", "수술적"), ("recurrent", "재발성"), ("insertion", "삽입"), ("removal", "제거"), ("replacement", "교체"), ("implant", "이식"), ("severe", "중증"), ("allergic", "알레르기성"),
+        ];
+        for (english, korean) in MODIFIERS {
+            for word in [english, korean] {
+                for range in self.text.find(word, false) {
+                    let near = range.end <= start && self.text.lower().get(range.end..start).is_some_and(|gap| gap.trim().is_empty());
+                    let behind = range.start >= end && self.text.lower().get(end..range.start).is_some_and(|gap| gap.trim().is_empty());
+                    if (near || behind) && self.text.is_free(&range) {
+                        self.text.take(range);
+                        subject.required.push(vec![(*english).to_owned(), (*korean).to_owned()]);
+                    }
+                }
             }
         }
     }
@@ -217,6 +260,16 @@ impl Reading {
         if kind != Kind::Encounter {
             return;
         }
+        // An intensive care stay or a prenatal visit is an encounter of its own name.
+        let mut named = false;
+        for (subject, sort) in self.plan.subjects.iter_mut().zip(&self.sorts) {
+            if *sort == Some(Sort::Procedure) || subject.kinds.contains(&Kind::Encounter) {
+                named = true;
+                if !subject.kinds.contains(&Kind::Encounter) {
+                    subject.kinds.push(Kind::Encounter);
+                }
+            }
+        }
         let inpatient = self.text.has(&["admission*", "admitted", "admit", "hospitali*", "inpatient*", "discharge*", "in hospital", "in-hospital", "hospital stay*", "입원", "퇴원", "재원"]);
         let emergency = self.text.has(&["emergency*", "er", "ed", "er visit*", "ed visit*", "응급실", "응급"]);
         let outpatient = self.text.has(&["outpatient*", "clinic", "office visit*", "외래"]);
@@ -224,8 +277,11 @@ impl Reading {
         if edge_end {
             self.plan.edge = Edge::End;
         }
+        if named {
+            return;
+        }
         let subject = match (inpatient, emergency, outpatient) {
-            (true, false, _) => encounter_subject(&["inpatient", "admission", "hospital admission", "입원"], &["IMP", "ACUTE", "NONAC", "inpatient"], "admission", "입원"),
+            (true, false, _) => encounter_subject(&["inpatient", "hospital admission", "입원"], &["IMP", "ACUTE", "NONAC", "inpatient"], "admission", "입원"),
             (_, true, _) => encounter_subject(&["emergency", "emergency room admission", "응급", "응급실"], &["EMER", "emergency"], "emergency visit", "응급실 내원"),
             (false, false, true) => encounter_subject(&["outpatient", "ambulatory", "외래"], &["AMB", "outpatient", "ambulatory"], "outpatient visit", "외래 방문"),
             _ => return,
@@ -264,6 +320,12 @@ impl Reading {
             self.plan.shape = Shape::Demographic;
             self.plan.attribute = Some(attribute);
             self.plan.subjects.clear();
+            for (other, words) in cues::PERSON {
+                if *other != attribute && !(attribute == Attribute::Death && *other == Attribute::BirthDate) && self.text.take_cues(words) {
+                    self.plan.also.push(*other);
+                }
+            }
+            self.text.take_cues(cues::WHEN);
             return;
         }
         self.plan.pick = match (first, next, latest) {
@@ -303,22 +365,28 @@ impl Reading {
 
     /// Only entries of a life-cycle state, where that is asked.
     fn state(&mut self) {
-        let lasting = self.plan.subjects.is_empty() && self.kinds.iter().any(|kind| matches!(kind, Kind::Medication | Kind::Problem | Kind::Planned))
+        let lasting = self.plan.subjects.is_empty() && self.kinds.iter().any(|kind| matches!(kind, Kind::Medication | Kind::Problem | Kind::Planned | Kind::Allergy))
             || self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Medicine | Sort::Class | Sort::Problem)))
             || self.kinds.contains(&Kind::Medication);
         let ended = self.text.has(cues::ENDED);
-        let active = self.text.has(cues::ACTIVE);
+        // "on" and "taking" mean "now" only of medicines.
+        let weak = &["on", "taking", "takes", "먹는", "먹고", "드시는", "드시고"];
+        let medicines = self.kinds.contains(&Kind::Medication) || self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Medicine | Sort::Class)));
+        let strong: Vec<&str> = cues::ACTIVE.iter().copied().filter(|cue| !weak.contains(cue)).collect();
+        let active = self.text.has(&strong) || (medicines && !ended && self.text.has(weak));
         let ever = self.text.has(&["ever", "적이 있", "적 있", "적이", "had been", "이력", "all", "모두", "전체", "previously"]);
-        if !lasting || self.kinds.contains(&Kind::Allergy) || self.kinds.contains(&Kind::FamilyHistory) {
+        let allergy_state = self.kinds.contains(&Kind::Allergy) && !self.text.has(&["inactive", "비활성", "active", "활성", "resolved"]);
+        if !lasting || allergy_state || self.kinds.contains(&Kind::FamilyHistory) {
             return;
         }
-        if ended && !active {
+        let surely_ended = self.text.has(&["inactive", "비활성", "no longer"]);
+        if (ended && !active) || surely_ended {
             self.plan.state = State::Ended;
             if self.text.has(&["stopped", "discontinued", "resolved", "중단", "끊", "종료", "ended"]) {
                 self.plan.edge = Edge::End;
             }
             self.text.take_cues(cues::ENDED);
-        } else if active && !ever && self.plan.window.is_none() {
+        } else if active && !ended && !ever && self.plan.window.is_none() {
             self.plan.state = State::Active;
             self.text.take_cues(cues::ACTIVE);
         } else {
@@ -396,6 +464,9 @@ impl Reading {
         if self.text.take_cues(cues::SINCE) {
             return Some(Shape::Since);
         }
+        if self.text.has(&["how many days", "며칠 동안", "며칠간", "며칠이나"]) && self.text.take_cues(cues::DURATION) {
+            return Some(Shape::Duration);
+        }
         // "how often does he take it" is a dose, "how often was he admitted" a count.
         let medicine = self.kinds.contains(&Kind::Medication) || self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Medicine | Sort::Class)));
         if !(medicine && self.text.has(&["how often", "몇 정", "하루 몇"])) && self.text.take_cues(cues::COUNT) {
@@ -437,6 +508,10 @@ impl Reading {
             if fits && self.text.take_cues(words) {
                 self.plan.attribute = Some(*attribute);
                 self.plan.edge = Edge::Start;
+                if *attribute == Attribute::Status {
+                    self.plan.state = State::Any; // asked is which state it has
+                    self.text.take_cues(cues::WHEN);
+                }
                 return Some(Shape::Attribute);
             }
         }
@@ -471,6 +546,14 @@ impl Reading {
         let vaccine = has(&self.kinds, Kind::Immunization);
         let note = has(&self.kinds, Kind::Note);
         let planned = has(&self.kinds, Kind::Planned) && self.plan.subjects.is_empty();
+        // "the ejection fraction on the echo" asks for the measurement; the examination only says where it stands.
+        let measured = self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Lab | Sort::Vital)));
+        if measured && !self.text.has(&["and", "랑", "하고", "와", "과", ","]) {
+            while let Some(at) = self.sorts.iter().position(|sort| *sort == Some(Sort::Procedure)) {
+                self.sorts.remove(at);
+                self.plan.subjects.remove(at);
+            }
+        }
         // A problem that a medicine is asked for is its reason.
         if has(&self.kinds, Kind::Medication) && self.sorts.contains(&Some(Sort::Problem)) && !allergy && !family && !self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Medicine | Sort::Class))) {
             self.plan.because = self.take_reason();
@@ -553,6 +636,10 @@ impl Reading {
             }
         }
     }
+}
+
+fn shares_kind(one: &Subject, other: &Subject) -> bool {
+    one.kinds.iter().any(|kind| other.kinds.contains(kind))
 }
 
 fn own_subject(phrase: &str, kinds: &[Kind]) -> Subject {

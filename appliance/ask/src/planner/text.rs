@@ -92,7 +92,9 @@ impl Text {
             let rest = self.lower.get(end..)?;
             let after = rest.chars().next();
             let ends = if is_hangul(last) {
-                term.chars().count() > 1 || single_syllable_ends(rest)
+                // A last word of one syllable must end there: 혈소판 수, not 혈소판 수치.
+                let alone = term.chars().count() == 1 || term.rsplit(' ').next().is_some_and(|word| term.contains(' ') && word.chars().count() == 1);
+                !alone || single_syllable_ends(rest)
             } else {
                 let plural = rest.strip_prefix("'s").or_else(|| rest.strip_prefix('s')).is_some_and(|rest| {
                     !rest.chars().next().is_some_and(|c| c.is_alphanumeric() && !is_hangul(c)) && term.chars().count() > 2

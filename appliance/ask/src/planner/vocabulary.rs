@@ -67,7 +67,7 @@ impl Vocabulary {
             for word in words(&lower) {
                 let long = word.chars().count() >= if word.chars().any(is_hangul) { 2 } else { 4 };
                 let common = COMMON.contains(&word.as_str()) || cues::STOP.contains(&word.as_str()) || word.chars().all(|c| c.is_ascii_digit());
-                let cue = cues::KINDS.iter().any(|(_, cues)| cues.contains(&word.as_str()));
+                let cue = is_cue(&word);
                 if long && !common && !cue {
                     self.note(word, kind);
                 }
@@ -95,6 +95,16 @@ impl Vocabulary {
         self.texts.contains(word)
             || (word.chars().any(is_hangul) && word.chars().count() >= 2 && self.texts.iter().any(|known| known.starts_with(word) || (known.chars().count() >= 2 && word.starts_with(known.as_str()))))
     }
+}
+
+/// True if the word says what is wanted rather than of what.
+fn is_cue(word: &str) -> bool {
+    let says = |cue: &&str| match cue.strip_suffix('*') {
+        Some(stem) => word.starts_with(stem),
+        None => *cue == word,
+    };
+    let wishes = [cues::LIST, cues::LATEST, cues::FIRST, cues::ACTIVE, cues::ENDED, cues::WHEN, cues::HIGH, cues::LOW, cues::COUNT, cues::SUMMARY, cues::TREND, cues::EVER];
+    cues::KINDS.iter().any(|(_, cues)| cues.iter().any(|cue| says(cue))) || wishes.iter().any(|cues| cues.iter().any(|cue| says(cue)))
 }
 
 fn words(text: &str) -> Vec<String> {
