@@ -65,7 +65,7 @@ BLOCKS = [
         ("ko", "trend", "당화혈색소 추이 2018년부터 보여줘", 'series(between(c.obs("4548-4"), "2018-01-01", "2026-11-24"))'),
         ("en", "latest", "A1c now?", 'value(c.obs("4548-4"))'),
         ("en", "extreme", "peak HbA1c and date", 'extreme(c.obs("4548-4"), True, dated=True)'),
-        ("ko", "unanswerable", "알레르기 있습니까?", 'names(c.allergies())'),
+        ("ko", "unanswerable", "약물 알레르기 있습니까?", 'names(c.allergies())'),
         ("en", "when", "when was the thigh laceration?", 'day(c.conds("Laceration of thigh"))'),
         ("ko", "procedures", "봉합술 한 적 있지? 날짜", 'day(c.procs("Suture"))'),
         ("en", "count", "How many times has viral sinusitis been diagnosed?", 'count(c.conds("Viral sinusitis"))'),
@@ -308,7 +308,7 @@ BLOCKS = [
         ("en", "encounters", "ICU admissions - dates?", 'days(c.encs("intensive care"))'),
         ("ko", "latest", "6분 보행검사 거리", 'value(c.obs("64098-7"), unit=False)'),
         ("en", "when", "CHF diagnosed when?", 'day(c.conds("congestive heart failure"))'),
-        ("ko", "unanswerable", "알레르기 이력?", 'names(c.allergies())'),
+        ("ko", "unanswerable", "당화혈색소 결과 있나요?", 'value(c.obs("4548-4|17856-6"))'),
         ("en", "unanswerable", "What was his ejection fraction on the echo?", 'value(c.obs("ejection"))'),
     ]),
 ]

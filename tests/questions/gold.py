@@ -239,6 +239,15 @@ class Entry:
         return Decimal(str(self.value))
 
 
+class Words(str):
+    """A coded value: the first of its names, knowing the others."""
+
+    def __new__(cls, names):
+        self = super().__new__(cls, names[0])
+        self.names = names
+        return self
+
+
 def _value(raw):
     """(value text or None, units) of an Observation or of a component."""
     if "valueQuantity" in raw:
@@ -251,7 +260,7 @@ def _value(raw):
             return str(raw[key]), []
     if "valueCodeableConcept" in raw:
         names = concept_names(raw["valueCodeableConcept"])
-        return (names[0] if names else None), []
+        return (Words(names) if names else None), []
     return None, []
 
 
@@ -577,6 +586,8 @@ def refs(entries):
 
 
 def value_of(entry):
+    if isinstance(entry.value, Words):
+        return name_forms(entry.value.names)
     return num_forms(entry.value) if re.fullmatch(r"[<>=]*-?[\d.E+-]+", entry.value) else [entry.value, _plain(entry.value)]
 
 
@@ -897,7 +908,7 @@ def concluded(entries, which=-1):
     if not entries:
         return none()
     e = entries[which]
-    lines = [line.strip(" -") for line in e.raw.get("conclusion", "").splitlines() if line.strip()]
+    lines = [line.strip(" -.") for line in e.raw.get("conclusion", "").splitlines() if line.strip()]
     return gold([[line] for line in lines], [e.ref]) if lines else none()
 
 
@@ -918,7 +929,7 @@ def part(entries, begin, end, which=-1, most=6):
         elif on and line.strip():
             lines.append(re.sub(r"^\d+\. ", "", line.strip(" -")))
     assert len(lines) <= most
-    return gold([[line] for line in lines], [e.ref]) if lines else none()
+    return gold([[line.rstrip(". ")] for line in lines], [e.ref]) if lines else none()
 
 
 def listed(chart, state="active"):
@@ -942,7 +953,8 @@ def relatives(entries):
         must.append(name_forms(e.names))
         who_ = [w for r in e.relation for k, v in words.items() if k in r.lower() for w in v]
         must.append(list(e.relation) + who_)
-    return gold(must, refs(entries), len({e.ref for e in entries}))
+    different = {(tuple(e.relation), tuple(e.names)) for e in entries}
+    return gold([list(g) for g in dict.fromkeys(tuple(g) for g in must)], refs(entries), len(different))
 
 
 def taken_back(entries):
@@ -1009,4 +1021,4 @@ def fill(entry, charts):
 
 
 SAFE = {k: getattr(__builtins__, k, None) if not isinstance(__builtins__, dict) else __builtins__[k]
-        for k in ("len", "max", "min", "sorted", "sum", "str", "int", "abs", "set", "list", "any", "all", "round", "next")}
+        for k in ("len", "max", "min", "sorted", "sum", "str", "int", "abs", "set", "list", "any", "all", "round", "next", "reversed")}
