@@ -200,7 +200,12 @@ pub(super) fn adverse_reaction(ctx: &mut Context<'_>, subject: &Subject, iam: &S
     }
     let recorded = ctx.when(iam, 13);
     draft.maybe("recordedDate", recorded, iam, 13);
-    let manifestations = types::concepts(iam, 5);
+    // IAM-5 is a string in most versions: one that is no code is the words themselves.
+    let words = |rep: super::message::Rep<'_>| match rep.parts() {
+        1 => rep.part(1).map(|text| Object::default().with("text", text)),
+        _ => types::concept(rep),
+    };
+    let manifestations = iam.reps(5).filter_map(words).map(Json::Object).collect();
     react(&mut draft, iam, manifestations);
     ctx.emit(draft, Meet::Amend);
 }

@@ -110,7 +110,6 @@ pub(super) fn document(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Group<'_
     };
     let from = group.segs.iter().position(|seg| seg.name == "TXA").unwrap_or_default();
     let after: Vec<&Seg<'_>> = group.segs.iter().skip(from).copied().collect();
-    let mut same = 0;
     for result in observe::results(&after) {
         let Some(obx) = result.lines.first().copied() else { continue };
         match observe::value_type(obx).as_str() {
@@ -126,8 +125,7 @@ pub(super) fn document(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Group<'_
                 }
             }
             _ => {
-                observe::observation(ctx, &around, &result, same);
-                same += 1;
+                observe::observation(ctx, &around, &result);
             }
         }
     }

@@ -237,15 +237,12 @@ fn unordered(ctx: &mut Context<'_>, chart: Chart<'_>, loose: &[&Seg<'_>]) {
         specimen: None,
         belongs: Vec::new(),
     };
-    let mut seen = std::collections::HashMap::new();
     for result in observe::results(loose) {
         let Some(obx) = result.lines.first().copied() else { continue };
         if observe::is_document(&observe::value_type(obx)) {
             document::stray(ctx, chart, &result);
             continue;
         }
-        let same = seen.entry((obx.rep(3).part(1), obx.text(4), obx.text(14))).or_insert(0);
-        observe::observation(ctx, &around, &result, *same);
-        *same += 1;
+        observe::observation(ctx, &around, &result);
     }
 }

@@ -156,20 +156,18 @@ pub(super) fn annotations(ctx: &mut Context<'_>, draft: &mut Draft, notes: &[&Se
     out
 }
 
-/// One result becomes an Observation, or nothing if it was put aside. `same` counts earlier results of
-/// this order with the same code.
-pub(super) fn observation(
-    ctx: &mut Context<'_>,
-    around: &Around<'_>,
-    result: &Result<'_>,
-    same: usize,
-) -> Option<Filed> {
+/// One result becomes an Observation, or nothing if it was put aside.
+pub(super) fn observation(ctx: &mut Context<'_>, around: &Around<'_>, result: &Result<'_>) -> Option<Filed> {
     let named = *result.lines.first()?;
     // A panel without a header has its members' time, status and observer.
     let obx = result.parts.first().copied().unwrap_or(named);
     let unnamed_panel = !result.parts.is_empty() && std::ptr::eq(named, obx);
     let concept = match unnamed_panel {
-        true => Some(types::coded("http://loinc.org", BLOOD_PRESSURE, Some("Blood pressure panel"))),
+        true => Some(types::coded(
+            "http://loinc.org",
+            BLOOD_PRESSURE,
+            Some("Blood pressure panel with all children optional"),
+        )),
         false => types::concept(named.rep(3)),
     };
     let Some(code) = concept else {
@@ -186,7 +184,7 @@ pub(super) fn observation(
     let taken = ctx.when(obx, 14).map(|at| (at, obx, 14)).or_else(|| around.taken.clone());
     let mut draft = Draft::new(
         "Observation",
-        identify(ctx, around, named, &key.unwrap_or_default(), taken.as_ref().map(|t| t.0.as_str()), same),
+        identify(ctx, around, named, &key.unwrap_or_default(), taken.as_ref().map(|t| t.0.as_str())),
     );
 
     draft.list(
@@ -266,14 +264,7 @@ pub(super) struct Filed {
 
 /// The same result in another message gets the same id: by its own number (OBX-21), else the order's number with code and
 /// sub-id, else patient, code and time.
-fn identify(
-    ctx: &mut Context<'_>,
-    around: &Around<'_>,
-    obx: &Seg<'_>,
-    code: &str,
-    taken: Option<&str>,
-    same: usize,
-) -> String {
+fn identify(ctx: &mut Context<'_>, around: &Around<'_>, obx: &Seg<'_>, code: &str, taken: Option<&str>) -> String {
     let patient = around.subject.id.as_str();
     if let Some(number) = types::ei_number(obx.rep(21)) {
         // Senders who number the instrument instead of the result repeat the number: each is kept for itself.
@@ -283,13 +274,21 @@ fn identify(
             nth => id_of("Observation", &[patient, "number", &number, &nth.to_string()]),
         };
     }
-    let sub = obx.rep(4).whole().unwrap_or_default();
-    let same = if same > 0 { same.to_string() } else { String::new() };
-    match (around.order, taken) {
-        (Some(order), _) => id_of("Observation", &[patient, order, code, &sub, &same]),
-        (None, Some(at)) => id_of("Observation", &[patient, "at", at, code, &sub, &same]),
-        (None, None) => id_of("Observation", &[patient, "message", &ctx.control_id, code, &sub, &same]),
-    }
+    // The sub-id of a pressure's two halves only ties them together.
+    let sub = if code == BLOOD_PRESSURE { String::new() } else { obx.rep(4).whole().unwrap_or_default() };
+    let message = ctx.control_id.clone();
+    let place: &[&str] = match (around.order, taken) {
+        (Some(order), _) => &[order],
+        (None, Some(at)) => &["at", at],
+        (None, None) => &["message", &message],
+    };
+    let parts = [&[patient], place, &[code, &sub]].concat();
+    // The same test twice in a message: the second is a result of its own.
+    let same = match ctx.repeat(parts.join("\u{1f}")) {
+        0 => String::new(),
+        nth => nth.to_string(),
+    };
+    id_of("Observation", &[parts.as_slice(), &[&same]].concat())
 }
 
 fn category(

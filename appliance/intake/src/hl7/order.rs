@@ -1,7 +1,5 @@
 //! ORC, OBR and SPM: orders to ServiceRequest, their results to DiagnosticReport with its Observations, specimens.
 
-use std::collections::HashMap;
-
 use super::context::{Context, Draft, Meet, id_of, number_key};
 use super::json::{Json, Object};
 use super::message::Seg;
@@ -124,13 +122,12 @@ fn request(ctx: &mut Context<'_>, study: &Study<'_>) {
         specimen: specimens.into_iter().next(),
         belongs: reference.map(|order| ("basedOn", Object::default().with("reference", order))).into_iter().collect(),
     };
-    let mut counts = HashMap::new();
     for result in observe::results(&group.segs) {
         let Some(obx) = result.lines.first() else { continue };
         if observe::is_document(&observe::value_type(obx)) {
             super::document::stray(ctx, chart, &result);
         } else {
-            observe::observation(ctx, &around, &result, count(&mut counts, obx));
+            observe::observation(ctx, &around, &result);
         }
     }
 }
@@ -202,14 +199,6 @@ fn one_request(ctx: &mut Context<'_>, study: &Study<'_>, key: &str, code: Object
     reference
 }
 
-/// How many results of this code came before in this order.
-fn count(counts: &mut HashMap<String, usize>, obx: &Seg<'_>) -> usize {
-    let key = format!("{}\u{1f}{}", obx.rep(3).part(1).unwrap_or_default(), obx.rep(4).whole().unwrap_or_default());
-    let seen = counts.entry(key).or_insert(0);
-    *seen += 1;
-    *seen - 1
-}
-
 /// NTE between OBR and the first OBX are about the order as a whole.
 fn notes_before_results<'s>(group: &Group<'s>) -> Vec<&'s Seg<'s>> {
     group
@@ -255,7 +244,6 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
     let mut texts: Vec<String> = Vec::new();
     let mut conclusions: Vec<String> = Vec::new();
     let mut statuses: Vec<&str> = Vec::new();
-    let mut counts = HashMap::new();
     let mut only_vitals = true;
     for result in &results {
         let Some(obx) = result.lines.first().copied() else { continue };
@@ -273,7 +261,7 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
                 conclusions.push(text.clone());
             }
             texts.push(text);
-        } else if let Some(filed) = observe::observation(ctx, &around, result, count(&mut counts, obx)) {
+        } else if let Some(filed) = observe::observation(ctx, &around, result) {
             only_vitals &= filed.vital;
             references.push(Object::default().with("reference", filed.reference).into());
         }

@@ -134,7 +134,7 @@ fn full_name(prefix: Option<&str>, family: Option<&str>, given: &[String], suffi
     }
 }
 
-/// `XPN`: a person's name. Names in Hangul or Han get a text, and the representation (XPN-8: ideographic, alphabetic,
+/// `XPN`: a person's name. Names in Hangul or Han, and those whose writing is told apart, get a text; the representation (XPN-8: ideographic, alphabetic,
 /// phonetic) becomes the ISO 21090 extension.
 pub(super) fn human_name(rep: Rep<'_>) -> Option<Object> {
     let family = rep.sub(1, 1);
@@ -157,7 +157,7 @@ pub(super) fn human_name(rep: Rep<'_>) -> Option<Object> {
         out.put("extension", vec![Json::Object(extension)]);
     }
     out.maybe("use", rep.part(7).and_then(|code| terms::name_use(&code)));
-    if family.as_deref().is_some_and(is_east_asian) {
+    if representation.is_some() || family.as_deref().is_some_and(is_east_asian) {
         out.put("text", full_name(None, family.as_deref(), &given, None));
     }
     out.maybe("family", family);

@@ -1,7 +1,5 @@
 //! VXU: RXA and RXR to Immunization, the OBX after them to Observations that belong to it.
 
-use std::collections::HashMap;
-
 use super::context::{Context, Draft, Meet, id_of};
 use super::json::{Json, Object};
 use super::message::Seg;
@@ -66,12 +64,8 @@ pub(super) fn immunization(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Grou
         specimen: None,
         belongs: if is_dose { vec![("partOf", Object::default().with("reference", reference))] } else { Vec::new() },
     };
-    let mut counts: HashMap<String, usize> = HashMap::new();
     for result in observe::results(&group.segs) {
-        let Some(obx) = result.lines.first() else { continue };
-        let seen = counts.entry(format!("{:?}{:?}", obx.rep(3).part(1), obx.text(4))).or_insert(0);
-        observe::observation(ctx, &around, &result, *seen);
-        *seen += 1;
+        observe::observation(ctx, &around, &result);
     }
 }
 
