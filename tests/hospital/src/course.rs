@@ -125,10 +125,10 @@ impl Life {
 
     /// An outpatient visit; nothing if the day lies ahead.
     pub(crate) fn clinic(&mut self, day: Date, department: Department, reason: Concept) -> Option<usize> {
+        let day = weekday(day);
         if day >= self.today {
             return None;
         }
-        let day = weekday(day);
         let start = day.at(i8::try_from(self.dice.between(8, 13)).unwrap_or(9), quarter(&mut self.dice), 0, 0);
         // Blood first, the doctor when the results are there.
         let end = minutes_after(start, self.dice.between(150, 175));
@@ -199,6 +199,14 @@ impl Life {
             diagnoses: Vec::new(),
         });
         self.record.visits.len() - 1
+    }
+
+    /// The last visit of the patient's own chart that began before `at`: what is prescribed by telephone belongs to it.
+    pub(crate) fn last_visit(&self, at: DateTime) -> Option<usize> {
+        let all = self.record.visits.iter().enumerate();
+        let before =
+            all.filter(|(_, visit)| visit.start < at && visit.chart == Chart::Own && visit.class != Class::Planned);
+        before.max_by_key(|(_, visit)| visit.start).map(|(at, _)| at)
     }
 
     /// When a visit began.

@@ -349,6 +349,7 @@ fn appointment(record: &Record, one: &Appointment, out: &mut Bundle) {
         .with("status", status)
         .list("serviceType", vec![Concept::one(one.department.code).fhir().into()])
         .list("reasonCode", vec![one.reason.fhir().into()])
+        .with("description", "외래 예약")
         .with("start", moment::fhir(one.start))
         .with("end", moment::fhir(end))
         .with("minutesDuration", one.minutes)

@@ -415,10 +415,12 @@ fn appointments(feed: &mut Feed<'_>) {
         let send = |feed: &mut Feed<'_>, at: DateTime, kind: &'static str, status: &str| {
             let sch = Segment::new("SCH")
                 .raw(1, ei(Authority::Appointment, &booked.number))
+                .raw(6, "^외래 예약")
                 .raw(7, ce(&booked.reason))
                 .raw(9, booked.minutes.to_string())
                 .raw(10, "min")
                 .raw(16, xcn(&booked.doctor))
+                .raw(20, "C1001^접수")
                 .raw(25, status);
             let end = moment::minutes_after(booked.start, i64::from(booked.minutes));
             let tq1 = Segment::new("TQ1").raw(1, "1").raw(7, moment::v2(booked.start)).raw(8, moment::v2(end));

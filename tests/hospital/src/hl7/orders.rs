@@ -123,7 +123,7 @@ fn unit(unit: Unit) -> String {
     format!("{}^{}^UCUM", escape(unit.ucum), escape(unit.shown))
 }
 
-/// OBX of a result: one, or two for a blood pressure, which share a sub-id.
+/// OBX of a result: one, or three for a blood pressure.
 fn values(result: &Result, count: &mut usize) -> Vec<Segment> {
     let mut next = |kind: &str, what: String, value: String| {
         *count += 1;
@@ -142,10 +142,12 @@ fn values(result: &Result, count: &mut usize) -> Vec<Segment> {
         Value::Text(text) => vec![next("ST", ce(&result.what), escape(text))],
         Value::Coded(concept) => vec![next("CE", ce(&result.what), ce(concept))],
         Value::Pressure(high, low) => {
+            // The panel has no value of its own; the two that follow are its parts.
             let part = |analyte: Analyte| ce(&row_of(analyte).what);
             vec![
-                next("NM", part(Analyte::Systolic), high.clone()).raw(4, "1"),
-                next("NM", part(Analyte::Diastolic), low.clone()).raw(4, "1"),
+                next("ST", ce(&result.what), String::new()).raw(6, ""),
+                next("NM", part(Analyte::Systolic), high.clone()),
+                next("NM", part(Analyte::Diastolic), low.clone()),
             ]
         }
     }

@@ -118,7 +118,7 @@ fn culture(life: &mut Life, visit: usize, day: Date, what: Concept, first: &str,
         status,
         note: None,
     };
-    let taken = day.at(5, 30, 0, 0);
+    let taken = minutes_after(life.start(visit), 12);
     let issued = days_after(day, days).at(13, 10, 0, 0);
     let flag = last.contains("동정").then_some("A");
     let report =

@@ -345,13 +345,14 @@ fn conflicting_allergies(life: &mut Life) {
 fn wrong_prescription(life: &mut Life) {
     let Some(day) = later(life, 150) else { return };
     let at = day.at(15, 30, 0, 0);
-    let wrong = life.prescribe(None, at, drug::DIGOXIN, dose("0.5", "QD", "1일 1회 아침"), None);
+    let visit = life.last_visit(at);
+    let wrong = life.prescribe(visit, at, drug::DIGOXIN, dose("0.5", "QD", "1일 1회 아침"), None);
     life.step(wrong, minutes_after(at, 50), Step::Wrong);
     life.remark(wrong, "다른 환자의 처방을 잘못 입력함");
-    let cancelled = life.prescribe(None, minutes_after(at, 60), drug::CELECOXIB, MORNING, Some(words("통증")));
+    let cancelled = life.prescribe(visit, minutes_after(at, 60), drug::CELECOXIB, MORNING, Some(words("통증")));
     life.step(cancelled, minutes_after(at, 90), Step::Cancel);
     life.remark(cancelled, "환자가 원하지 않아 조제 전 취소");
-    let held = life.prescribe(None, minutes_after(at, 61), drug::ASPIRIN, MORNING, Some(words("심혈관질환 예방")));
+    let held = life.prescribe(visit, minutes_after(at, 61), drug::ASPIRIN, MORNING, Some(words("심혈관질환 예방")));
     life.step(held, days_after(day, 20).at(11, 0, 0, 0), Step::Hold);
     life.remark(held, "내시경 시술 예정으로 보류");
 }
