@@ -8,6 +8,7 @@
 
 pub mod answer;
 mod asking;
+mod citation;
 pub mod draft;
 pub mod evidence;
 pub mod gate;
@@ -19,7 +20,8 @@ pub mod question;
 mod time;
 mod summary;
 
-pub use asking::{ask, citation_resolves};
+pub use asking::{answer_plan, ask};
+pub use citation::{citation_resolves, citation_resolves_in};
 
 use std::ops::ControlFlow;
 
@@ -58,3 +60,6 @@ pub enum Event<'a> {
     /// The next sentence that passed the gate, with its citation marks.
     Text(&'a str),
 }
+
+#[cfg(test)]
+mod hand;

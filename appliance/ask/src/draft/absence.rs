@@ -1,8 +1,10 @@
 //! What was not found, worded so that nobody takes it for "there is none".
 
-use super::{Context, line, words};
-use crate::evidence::Group;
-use crate::plan::{Language, State};
+use super::line::{self, Line};
+use super::sentence::{Cite, Part};
+use super::{Context, Draft, shapes, words};
+use crate::evidence::{Group, Hit};
+use crate::plan::{Filter, State};
 
 /// The time up to which the record was looked at.
 #[must_use]
@@ -10,7 +12,7 @@ pub fn as_of(context: Context<'_>) -> String {
     context.setting.zone.to_datetime(context.chart.as_of).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// `not found in lab results as of ...`.
+/// `HbA1c: not found in the record (lab results) as of 2024-05-01 09:00.`
 #[must_use]
 pub fn not_found(context: Context<'_>, group: &Group<'_>) -> String {
     let plan = context.plan;
@@ -20,65 +22,127 @@ pub fn not_found(context: Context<'_>, group: &Group<'_>) -> String {
     };
     let searched = words::searched(kinds, plan.language);
     let as_of = as_of(context);
-    let what = group.subject.map(|subject| match plan.language {
-        Language::En if !subject.names.0.is_empty() => subject.names.0.clone(),
-        Language::Ko if !subject.names.1.is_empty() => subject.names.1.clone(),
-        _ => subject.said.clone(),
+    let limits = limits(context, group);
+    let what = group.subject.map(|subject| {
+        let name = if context.is_korean() { &subject.names.1 } else { &subject.names.0 };
+        if name.is_empty() { subject.said.clone() } else { name.clone() }
     });
-    let limits = limits(context);
-    match (plan.language, what) {
-        (Language::En, Some(what)) => format!("{what}: not found{limits} in the record ({searched}) as of {as_of}."),
-        (Language::En, None) => format!("Nothing of the kind was found{limits} in the record ({searched}) as of {as_of}."),
-        (Language::Ko, Some(what)) => format!("{what}: {as_of} 기준 기록({searched})에서{limits} 찾지 못했습니다."),
-        (Language::Ko, None) => format!("{as_of} 기준 기록({searched})에서{limits} 해당하는 내용을 찾지 못했습니다."),
+    match (context.is_korean(), what) {
+        (false, Some(what)) => format!("{what}: not found{limits} in the record as of {as_of} (searched: {searched})."),
+        (false, None) => format!("Nothing was found{limits} in the record as of {as_of} (searched: {searched})."),
+        (true, Some(what)) => format!("{what}: {as_of} 기준 기록에서{limits} 찾지 못했습니다(검색 범위: {searched})."),
+        (true, None) => format!("{as_of} 기준 기록에서{limits} 해당 내용을 찾지 못했습니다(검색 범위: {searched})."),
+    }
+}
+
+/// ` between 2024-01-01 and 2024-12-31`, ` since ...`, ` until ...`.
+#[must_use]
+pub fn window(context: Context<'_>) -> String {
+    let Some(window) = context.plan.window else { return String::new() };
+    match (window.from, window.to, context.is_korean()) {
+        (Some(from), Some(to), false) if from == to => format!(" on {from}"),
+        (Some(from), Some(to), false) => format!(" between {from} and {to}"),
+        (Some(from), None, false) => format!(" since {from}"),
+        (None, Some(to), false) => format!(" until {to}"),
+        (Some(from), Some(to), true) if from == to => format!(" ({from})"),
+        (Some(from), Some(to), true) => format!(" ({from}~{to})"),
+        (Some(from), None, true) => format!(" ({from}부터)"),
+        (None, Some(to), true) => format!(" ({to}까지)"),
+        (None, None, _) => String::new(),
     }
 }
 
 /// What the question narrowed the search to.
-fn limits(context: Context<'_>) -> String {
+fn limits(context: Context<'_>, group: &Group<'_>) -> String {
     let plan = context.plan;
-    let mut said = String::new();
-    if let Some(window) = plan.window {
-        let from = window.from.map(|day| day.to_string()).unwrap_or_default();
-        let to = window.to.map(|day| day.to_string()).unwrap_or_default();
-        said.push_str(&match plan.language {
-            Language::En => format!(" for {from}–{to}"),
-            Language::Ko => format!(" {from}~{to} 기간의"),
-        });
-    }
-    match (plan.state, plan.language) {
-        (State::Active, Language::En) => said.push_str(" as active"),
-        (State::Active, Language::Ko) => said.push_str(" 활성 상태로"),
-        (State::Ended, Language::En) => said.push_str(" as ended"),
-        (State::Ended, Language::Ko) => said.push_str(" 종료된 것으로"),
-        (State::Any, _) => {}
+    let mut said = window(context);
+    said.push_str(match plan.state {
+        State::Active => context.say(" as active", " 활성 상태로는"),
+        State::Ended => context.say(" as ended", " 종료된 상태로는"),
+        State::Any => "",
+    });
+    let condition = match group.filter {
+        Some(Filter::Abnormal) => context.say(" and marked abnormal", " 이상으로 표시된 것은"),
+        Some(Filter::High) => context.say(" and marked high", " 높음으로 표시된 것은"),
+        Some(Filter::Low) => context.say(" and marked low", " 낮음으로 표시된 것은"),
+        Some(Filter::Normal) => context.say(" and marked normal", " 정상으로 표시된 것은"),
+        Some(Filter::Positive) => context.say(" and positive", " 양성인 것은"),
+        Some(Filter::Negative) => context.say(" and negative", " 음성인 것은"),
+        Some(Filter::Above(..) | Filter::Below(..)) => context.say(" that can be compared with that value", " 그 값과 비교할 수 있는 것은"),
+        None => "",
+    };
+    said.push_str(condition);
+    if plan.because.is_some() {
+        said.push_str(context.say(" given for that reason", " 그 사유로 기록된 것은"));
     }
     said
 }
 
-/// Entries that match and must not support a statement: mentioned, so that nobody wonders.
-#[must_use]
-pub fn withdrawn(context: Context<'_>, group: &Group<'_>) -> Option<String> {
-    let (entry, why) = group.void.last()?;
-    let why = words::state(why, context.language());
-    let name = line::name(entry);
-    let date = line::dates(context, entry).map(|date| format!(", {date}")).unwrap_or_default();
-    Some(match context.language() {
-        Language::En => format!("An entry \"{name}\"{date} exists but is marked as {why}; it supports no statement [{}].", entry.source),
-        Language::Ko => format!("\"{name}\"{date} 항목이 있으나 '{why}' 상태이므로 근거로 쓰지 않았습니다 [{}].", entry.source),
-    })
+/// Entries that match and must not support a statement: mentioned and cited, so that nobody wonders.
+pub(super) fn withdrawn<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Draft<'c>) {
+    // Beside an answer the newest few are enough; with no answer they are what there is.
+    let most = if group.hits.is_empty() { 5 } else { 2 };
+    // Everything in scope was asked, and withdrawn entries are no part of it.
+    if group.subject.is_none() && !group.hits.is_empty() {
+        let count = group.void.len();
+        if count > 0 {
+            draft.warn(if context.is_korean() {
+                format!("취소·오입력·배제 등으로 표시된 기록 {count}건은 답변에 쓰지 않았습니다.")
+            } else {
+                format!("{count} entries marked as cancelled, entered in error, refuted or the like are not used in the answer.")
+            });
+        }
+        return;
+    }
+    for (entry, why) in group.void.iter().rev().take(most) {
+        let hit = Hit::whole(entry);
+        let state = words::state(why, context.language());
+        let mut line = Line::new(context);
+        line.say("An entry for ", "").part(line::label_part(context, &hit, group.subject));
+        line.say(" is marked as ", " 기록은 '").part(Part::one(state, Cite::title(entry))).say("", "' 상태로 표시되어 있습니다");
+        line.brackets(line::date_parts(context, entry));
+        line.say(".", ".");
+        draft.mentions.push(line.sentence(group.subject));
+    }
+}
+
+/// Nothing was found in the period or state asked, but outside it: the newest of that is worth knowing.
+pub(super) fn elsewhere<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Draft<'c>) {
+    let (english, korean, hits) = if group.other_state.is_empty() {
+        ("Outside that period, the latest is ", "그 기간 밖의 가장 최근 기록: ", &group.outside)
+    } else {
+        ("In another state, the latest is ", "다른 상태의 가장 최근 기록: ", &group.other_state)
+    };
+    if group.subject.is_none() && group.other_state.is_empty() {
+        return;
+    }
+    for hit in shapes::newest(hits, context).iter().take(2) {
+        let mut line = Line::new(context);
+        line.say(english, korean);
+        line::push(&mut line, context, hit, group.subject);
+        line.say(".", ".");
+        draft.mentions.push(line.sentence(group.subject));
+    }
 }
 
 /// The event that the question hangs on is not in the chart.
 #[must_use]
 pub fn no_anchor(context: Context<'_>) -> String {
-    let said = context.plan.anchor.as_ref().and_then(|anchor| anchor.subject.as_ref()).map(|subject| subject.said.clone());
+    let anchor = context.plan.anchor.as_ref();
+    let said = anchor.and_then(|anchor| anchor.subject.as_ref()).map(|subject| subject.said.clone());
+    let searched = words::searched(anchor.map_or(&[], |anchor| anchor.kinds.as_slice()), context.language());
     let as_of = as_of(context);
-    match (context.language(), said) {
-        (Language::En, Some(said)) => format!("The question refers to {said}, which was not found in the record as of {as_of}."),
-        (Language::En, None) => format!("The question refers to an event that was not found in the record as of {as_of}."),
-        (Language::Ko, Some(said)) => format!("질문이 가리키는 '{said}' 기록을 {as_of} 기준으로 찾지 못했습니다."),
-        (Language::Ko, None) => format!("질문이 가리키는 사건을 {as_of} 기준 기록에서 찾지 못했습니다."),
+    match (context.is_korean(), said) {
+        (false, Some(said)) => {
+            format!("The question refers to \"{said}\", which was not found in the record as of {as_of} (searched: {searched}).")
+        }
+        (false, None) => {
+            format!("The question refers to an event that was not found in the record as of {as_of} (searched: {searched}).")
+        }
+        (true, Some(said)) => {
+            format!("질문이 가리키는 '{said}' 기록을 {as_of} 기준 기록에서 찾지 못했습니다(검색 범위: {searched}).")
+        }
+        (true, None) => format!("질문이 가리키는 사건을 {as_of} 기준 기록에서 찾지 못했습니다(검색 범위: {searched})."),
     }
 }
 
@@ -86,9 +150,10 @@ pub fn no_anchor(context: Context<'_>) -> String {
 #[must_use]
 pub fn no_attribute(context: Context<'_>, what: &str, name: &str) -> String {
     let as_of = as_of(context);
-    match context.language() {
-        Language::En => format!("{name}: the record has no {what} for it as of {as_of}."),
-        Language::Ko => format!("{name}: {as_of} 기준 기록에 {what} 항목이 없습니다."),
+    if context.is_korean() {
+        format!("{name}: {what} 정보를 {as_of} 기준 기록에서 찾지 못했습니다.")
+    } else {
+        format!("{name}: its {what} was not found in the record as of {as_of}.")
     }
 }
 
@@ -101,8 +166,9 @@ pub fn not_understood(context: Context<'_>) -> String {
     }
     let words = plan.unresolved.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
     let as_of = as_of(context);
-    match plan.language {
-        Language::En => format!("Not answered: {words} is neither known here nor found in this patient's record as of {as_of}."),
-        Language::Ko => format!("답하지 않았습니다: {words}에 해당하는 내용을 이 환자의 {as_of} 기준 기록에서 찾지 못했습니다."),
+    if context.is_korean() {
+        format!("답하지 않았습니다. 이해하지 못했거나 {as_of} 기준 이 환자 기록에서 찾지 못한 표현: {words}.")
+    } else {
+        format!("Not answered: {words} was neither understood nor found in this patient's record as of {as_of}.")
     }
 }

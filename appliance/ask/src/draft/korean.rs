@@ -117,7 +117,8 @@ fn latin(spoken: &str) -> Ending {
         _ => {}
     }
     let letters = run.chars().count();
-    let spelled = letters == 1 || run.chars().all(|c| c.is_ascii_uppercase());
+    // `eGFR`, `HbA1c`, `pO2`: what ends in a capital, or in a single letter behind a digit, is an abbreviation.
+    let spelled = letters == 1 || run.ends_with(|c: char| c.is_ascii_uppercase());
     if spelled {
         return match run.chars().last() {
             Some('L' | 'R' | 'l' | 'r') => Ending::Rieul,

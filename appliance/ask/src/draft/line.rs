@@ -1,13 +1,73 @@
 //! One entry in words: its name, its value or what tells it apart, its date, and the status that must be said with it.
 
-use haechi_record::chart::{Entry, Fact, Kind, Measured};
+use std::cmp::Ordering;
 
-use super::sentence::{Cite, Of, Part, quantity};
-use super::{Context, moment, words};
-use crate::evidence::Hit;
+use haechi_record::chart::{Entry, Fact, Kind, Measured, When};
 
-/// Characters of free text shown in a line; the rest is one click away.
-const TEXT_SHOWN: usize = 400;
+use super::sentence::{Cite, Of, Part, Sentence, quantity};
+use super::{Context, excerpt, korean, moment, words};
+use crate::evidence::{self, Hit};
+use crate::plan::{Filter, Subject};
+
+/// Pieces of one sentence in the making.
+pub(crate) struct Line<'c> {
+    context: Context<'c>,
+    parts: Vec<Part<'c>>,
+}
+
+impl<'c> Line<'c> {
+    pub(crate) fn new(context: Context<'c>) -> Self {
+        Self { context, parts: Vec::new() }
+    }
+
+    /// Connecting words in the answer's language.
+    pub(crate) fn say(&mut self, english: &str, korean: &str) -> &mut Self {
+        let text = self.context.say(english, korean);
+        if !text.is_empty() {
+            self.parts.push(Part::all(text, Vec::new()));
+        }
+        self
+    }
+
+    pub(crate) fn part(&mut self, part: Part<'c>) -> &mut Self {
+        if !part.text.is_empty() {
+            self.parts.push(part);
+        }
+        self
+    }
+
+    /// A Korean particle that fits what was said last; nothing in English.
+    pub(crate) fn particle(&mut self, particle: korean::Particle) -> &mut Self {
+        if self.context.is_korean() {
+            let said: String = self.parts.iter().map(|part| part.text.as_str()).collect();
+            self.parts.push(Part::all(korean::form(&said, particle), Vec::new()));
+        }
+        self
+    }
+
+    /// Details in brackets, if there are any.
+    pub(crate) fn brackets(&mut self, details: Vec<Part<'c>>) -> &mut Self {
+        let open = self.context.say(" (", "(");
+        let mut any = false;
+        for mut detail in details.into_iter().filter(|detail| !detail.text.is_empty()) {
+            detail.text.insert_str(0, if any { ", " } else { open });
+            any = true;
+            self.parts.push(detail);
+        }
+        if any {
+            self.parts.push(Part::all(")", Vec::new()));
+        }
+        self
+    }
+
+    pub(crate) fn sentence(&mut self, subject: Option<&'c Subject>) -> Sentence<'c> {
+        Sentence::of(std::mem::take(&mut self.parts), subject)
+    }
+
+    pub(crate) fn item(&mut self, subject: Option<&'c Subject>) -> Sentence<'c> {
+        Sentence::item(std::mem::take(&mut self.parts), subject)
+    }
+}
 
 /// The name of an entry; its reference where the record gives it none.
 #[must_use]
@@ -15,83 +75,206 @@ pub fn name(entry: &Entry) -> &str {
     if entry.title.is_empty() { &entry.source } else { &entry.title }
 }
 
-/// The whole line.
+/// What the hit is called: as the question's subject is called in the answer's language, with the recorded name beside it
+/// where that reads differently.
 #[must_use]
-pub fn parts<'c>(context: Context<'c>, hit: &Hit<'c>) -> Vec<Part<'c>> {
-    let entry = hit.entry;
-    let mut parts = Vec::new();
-    let values: Vec<&'c Measured> = match hit.value {
-        Some(value) => vec![value],
-        None => entry.values.iter().collect(),
-    };
-    if values.is_empty() {
-        parts.push(Part::one(name(entry), Cite::title(entry)));
-    } else {
-        push_values(context, entry, &values, &mut parts);
+pub fn label(context: Context<'_>, hit: &Hit<'_>, subject: Option<&Subject>) -> String {
+    let component = hit.value.map(|value| value.name.as_str()).filter(|name| !name.is_empty());
+    let recorded = component.unwrap_or_else(|| name(hit.entry));
+    let said = subject.filter(|subject| subject.class.is_none() && hit.said.is_none()).map(|subject| {
+        let (english, korean) = (&subject.names.0, &subject.names.1);
+        if context.is_korean() && !korean.is_empty() { korean.as_str() } else { english.as_str() }
+    });
+    match said {
+        Some(said) if !said.is_empty() && !contains(recorded, said) => {
+            format!("{said}{}{recorded})", context.say(" (", "("))
+        }
+        _ => recorded.to_owned(),
     }
-    push_details(context, hit, &mut parts);
+}
+
+/// Case and spacing apart.
+fn contains(recorded: &str, said: &str) -> bool {
+    let fold = |text: &str| text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect::<String>();
+    fold(recorded).contains(&fold(said))
+}
+
+/// The label as a piece, carried by the entry's name (or by the component, whose name stands beside its value).
+pub(super) fn label_part<'c>(context: Context<'c>, hit: &Hit<'c>, subject: Option<&'c Subject>) -> Part<'c> {
+    let mut part = Part::one(label(context, hit, subject), Cite::title(hit.entry));
+    if let Some(value) = hit.value.filter(|value| !value.name.is_empty()) {
+        part.cites.push(Cite::value(hit.entry, value));
+    }
+    part
+}
+
+/// The values of a hit: `7.1%`, `120/80 mmHg`, `Positive`, or each component by name.
+pub(super) fn value_parts<'c>(context: Context<'c>, hit: &Hit<'c>) -> Vec<Part<'c>> {
+    let values = hit.values();
+    if let [systolic, diastolic] = values.as_slice()
+        && is_pressure(systolic, "8480-6")
+        && is_pressure(diastolic, "8462-4")
+        && evidence::same_unit(&systolic.unit, &diastolic.unit)
+    {
+        return vec![
+            Part::one(systolic.text.clone(), Cite::value(hit.entry, systolic)),
+            Part::one(format!("/{}", quantity(diastolic)), Cite::value(hit.entry, diastolic)),
+        ];
+    }
+    let several = values.len() > 1;
+    let mut parts = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        let joint = if index == 0 { "" } else { ", " };
+        let own = if several && !value.name.is_empty() { format!("{} ", value.name) } else { String::new() };
+        let shown = match &value.absent {
+            Some(reason) if value.text.is_empty() => {
+                format!("{} ({reason})", context.say("no value recorded", "값이 기록되지 않음"))
+            }
+            _ => quantity(value),
+        };
+        parts.push(Part::one(format!("{joint}{own}{shown}"), Cite::value(hit.entry, value)));
+        if several && let Some(flag) = flag_part(context, hit.entry, value) {
+            parts.push(Part { text: format!(" [{}]", flag.text), ..flag });
+        }
+    }
     parts
 }
 
-fn push_values<'c>(context: Context<'c>, entry: &'c Entry, values: &[&'c Measured], parts: &mut Vec<Part<'c>>) {
-    parts.push(Part::one(format!("{}: ", name(entry)), Cite::title(entry)));
-    for (index, value) in values.iter().enumerate() {
-        let joint = if index == 0 { "" } else { ", " };
-        let own_name = value.name.as_str();
-        let label = if own_name.is_empty() || own_name == entry.title { String::new() } else { format!("{own_name} ") };
-        let shown = match &value.absent {
-            Some(reason) if value.text.is_empty() => format!("{} ({reason})", context.say("no value recorded", "값이 기록되지 않음")),
-            _ => quantity(value),
-        };
-        let flag = value.interpretation.as_deref().and_then(|code| words::flag(code, context.language()));
-        let flag = flag.map(|flag| format!(" ({flag})")).unwrap_or_default();
-        parts.push(Part::one(format!("{joint}{label}{shown}{flag}"), Cite::value(entry, value)));
+fn is_pressure(value: &Measured, code: &str) -> bool {
+    value.number.is_some() && value.comparator.is_none() && value.codes.iter().any(|coding| coding.code == code)
+}
+
+/// `high`, `low`: as flagged, else by the recorded range. Normal is said only where it was asked.
+fn flag_part<'c>(context: Context<'c>, entry: &'c Entry, value: &'c Measured) -> Option<Part<'c>> {
+    let asked = matches!(context.plan.filter, Some(Filter::Normal | Filter::Abnormal | Filter::High | Filter::Low));
+    let cite = || Cite::value(entry, value);
+    if let Some(word) = value.interpretation.as_deref().and_then(|code| words::flag(code, context.language())) {
+        let normal = value.interpretation.as_deref().is_some_and(|code| code.eq_ignore_ascii_case("N"));
+        return (!normal || asked).then(|| Part::one(word, cite()));
+    }
+    let word = words::by_range(evidence::by_range(value)?, context.language());
+    (evidence::by_range(value) != Some(Ordering::Equal) || asked).then(|| Part::one(word, cite()))
+}
+
+/// The recorded range, shown where the value is judged by it.
+fn range_part<'c>(context: Context<'c>, entry: &'c Entry, value: &'c Measured) -> Option<Part<'c>> {
+    let range = value.range.as_ref().filter(|range| !range.text.is_empty())?;
+    let normal = value.interpretation.as_deref().is_some_and(|code| code.eq_ignore_ascii_case("N"))
+        || (value.interpretation.is_none() && evidence::by_range(value) == Some(Ordering::Equal));
+    let text = format!("{} {}", context.say("reference", "참고치"), range.text);
+    (!normal && flag_part(context, entry, value).is_some()).then(|| Part::one(text, Cite::value(entry, value)))
+}
+
+/// What stands in brackets behind a value: date, flag, range, status.
+pub(super) fn value_details<'c>(context: Context<'c>, hit: &Hit<'c>, with_date: bool) -> Vec<Part<'c>> {
+    let mut details = Vec::new();
+    if with_date {
+        details.extend(date_parts(context, hit.entry));
+    }
+    if let [value] = hit.values().as_slice() {
+        details.extend(flag_part(context, hit.entry, value));
+        details.extend(range_part(context, hit.entry, value));
+    }
+    details.extend(state_parts(context, hit.entry));
+    details
+}
+
+/// What stands in brackets behind a name: dates, status, and what a reader of this kind expects.
+pub(crate) fn event_details<'c>(context: Context<'c>, entry: &'c Entry) -> Vec<Part<'c>> {
+    let mut details = date_parts(context, entry);
+    details.extend(state_parts(context, entry));
+    let mut said: Vec<&str> = vec![name(entry)];
+    for wanted in wanted_facts(entry) {
+        let Some(fact) = fact(entry, wanted) else { continue };
+        if !said.contains(&fact.text.as_str()) {
+            said.push(&fact.text);
+            details.push(fact_part(entry, fact));
+        }
+    }
+    details
+}
+
+/// A fact, cut where it is long; the cut text is what is cited.
+pub(super) fn fact_part<'c>(entry: &'c Entry, fact: &'c Fact) -> Part<'c> {
+    let shown = excerpt::cut(&fact.text);
+    let text = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    Part::one(text, Cite { of: Of::Entry(entry), path: fact.path.clone(), quote: shown.to_owned() })
+}
+
+/// Status words, each on its own.
+pub(super) fn state_parts<'c>(context: Context<'c>, entry: &'c Entry) -> Vec<Part<'c>> {
+    words::states(entry, context.language()).into_iter().map(|state| Part::one(state, Cite::title(entry))).collect()
+}
+
+/// The whole line: `name: value (date, flag, status)` or `name (dates, status, details)`.
+pub(crate) fn push<'c>(line: &mut Line<'c>, context: Context<'c>, hit: &Hit<'c>, subject: Option<&'c Subject>) {
+    line.part(label_part(context, hit, subject));
+    if let Some((text, said)) = hit.said {
+        line.brackets(event_details(context, hit.entry));
+        line.say(": ", ": ").part(quote_part(hit.entry, text, said));
+    } else if hit.values().is_empty() {
+        line.brackets(event_details(context, hit.entry));
+        if let Some(text) = report_text(hit.entry) {
+            line.say(": ", ": ").part(quote_part(hit.entry, text, excerpt::cut(&text.text)));
+        }
+    } else {
+        line.say(": ", ": ");
+        for part in value_parts(context, hit) {
+            line.part(part);
+        }
+        line.brackets(value_details(context, hit, true));
     }
 }
 
-/// What stands in brackets behind the name: date, status, and what a reader of this kind expects.
-fn push_details<'c>(context: Context<'c>, hit: &Hit<'c>, parts: &mut Vec<Part<'c>>) {
-    let entry = hit.entry;
-    let facts: Vec<&'c Fact> = wanted_facts(entry).iter().filter_map(|wanted| fact(entry, wanted)).collect();
-    let mut details: Vec<Part<'c>> = Vec::new();
-    if let Some(date) = dates(context, entry) {
-        details.push(Part::one(date, Cite::title(entry)));
-    }
-    for state in words::states(entry, context.language()) {
-        details.push(Part::one(state, Cite::title(entry)));
-    }
-    for fact in facts {
-        details.push(Part::one(fact.text.clone(), fact_cite(entry, fact)));
-    }
-    for (index, mut detail) in details.into_iter().enumerate() {
-        detail.text = format!("{}{}", if index == 0 { " (" } else { ", " }, detail.text);
-        parts.push(detail);
-    }
-    if parts.last().is_some_and(|part| part.text.starts_with([' ', ','])) {
-        parts.push(Part::all(")", Vec::new()));
-    }
-    if let Some(text) = report_text(entry) {
-        parts.push(Part::one(format!(" — {}", excerpt(&text.text)), fact_cite(entry, text)));
-    }
+/// Words quoted from a text.
+pub(crate) fn quote_part<'c>(entry: &'c Entry, text: &'c Fact, said: &'c str) -> Part<'c> {
+    let shown = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cite = Cite { of: Of::Entry(entry), path: text.path.clone(), quote: said.to_owned() };
+    Part::one(format!("\"{shown}\""), cite)
 }
 
 /// The dates of a line: a day or moment, or from and until.
+pub(super) fn date_parts<'c>(context: Context<'c>, entry: &'c Entry) -> Vec<Part<'c>> {
+    let text = dates(context, entry).unwrap_or_else(|| context.say("undated", "날짜 없음").to_owned());
+    vec![Part::one(text, Cite::title(entry))]
+}
+
+/// The dates of an entry in words.
 #[must_use]
 pub fn dates(context: Context<'_>, entry: &Entry) -> Option<String> {
     let grain = moment::grain(entry.kind);
     let zone = &context.setting.zone;
-    let begin = moment::of(entry).map(|when| moment::show(when, zone, grain));
-    let end = entry.until.as_ref().map(|until| moment::show(until, zone, grain)).filter(|end| begin.as_ref() != Some(end));
+    let show = |when: &When| moment::show(when, zone, grain);
+    let begin = moment::of(entry).map(show);
+    let end = entry.until.as_ref().map(show).filter(|end| lasts(entry.kind) && begin.as_ref() != Some(end));
     match (begin, end) {
-        (Some(begin), Some(end)) if lasts(entry.kind) => Some(format!("{begin} – {end}")),
-        (Some(begin), _) => Some(begin),
-        (None, Some(end)) => Some(format!("– {end}")),
+        (Some(begin), Some(end)) if context.is_korean() => Some(format!("{begin}~{end}")),
+        (Some(begin), Some(end)) => Some(format!("{begin} to {end}")),
+        (Some(begin), None) => Some(begin),
+        (None, Some(end)) if context.is_korean() => Some(format!("{end}까지")),
+        (None, Some(end)) => Some(format!("until {end}")),
         (None, None) => None,
     }
 }
 
+/// The date of one moment, for sentences that name one.
+#[must_use]
+pub fn date(context: Context<'_>, entry: &Entry, when: &When) -> String {
+    moment::show(when, &context.setting.zone, moment::grain(entry.kind))
+}
+
 fn lasts(kind: Kind) -> bool {
-    matches!(kind, Kind::Problem | Kind::Medication | Kind::Encounter | Kind::Device | Kind::Planned | Kind::Appointment | Kind::Procedure)
+    matches!(
+        kind,
+        Kind::Problem
+            | Kind::Medication
+            | Kind::Encounter
+            | Kind::Device
+            | Kind::Planned
+            | Kind::Appointment
+            | Kind::Procedure
+            | Kind::Other
+    )
 }
 
 /// What a reader expects beside the name, by kind: fact names of the chart reader.
@@ -104,6 +287,7 @@ fn wanted_facts(entry: &Entry) -> &'static [&'static str] {
         Kind::Appointment => &["reason", "location", "serviceType"],
         Kind::Note => &["author"],
         Kind::Procedure => &["outcome"],
+        Kind::Immunization => &["doseNumber"],
         _ => &[],
     }
 }
@@ -114,38 +298,26 @@ pub fn fact<'c>(entry: &'c Entry, name: &str) -> Option<&'c Fact> {
     entry.facts.iter().find(|fact| fact.name.eq_ignore_ascii_case(name))
 }
 
-/// Cites a fact.
-#[must_use]
-pub fn fact_cite<'c>(entry: &'c Entry, fact: &Fact) -> Cite<'c> {
-    Cite { of: Of::Entry(entry), path: fact.path.clone(), quote: fact.text.clone() }
-}
-
 /// The conclusion of a report, else its text.
 fn report_text(entry: &Entry) -> Option<&Fact> {
     if !matches!(entry.kind, Kind::Report | Kind::Imaging) {
         return None;
     }
-    fact(entry, "conclusion").or_else(|| entry.texts.iter().find(|text| text.name == "conclusion")).or_else(|| entry.texts.first())
+    entry
+        .texts
+        .iter()
+        .find(|text| text.name == "conclusion")
+        .or_else(|| fact(entry, "conclusion"))
+        .or_else(|| entry.texts.first())
 }
 
-/// The beginning of a text, on one line, ended at a word.
-#[must_use]
-pub fn excerpt(text: &str) -> String {
-    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if flat.chars().count() <= TEXT_SHOWN {
-        return flat;
-    }
-    let cut: String = flat.chars().take(TEXT_SHOWN).collect();
-    let end = cut.rfind(' ').unwrap_or(cut.len());
-    format!("{} …", cut.get(..end).unwrap_or(&cut))
-}
-
-/// Names shown once each, in order, with all their hits.
+/// Names once each, in order of first appearance, with all their hits.
 #[must_use]
 pub fn by_name<'c>(hits: &[Hit<'c>]) -> Vec<(String, Vec<Hit<'c>>)> {
     let mut named: Vec<(String, Vec<Hit<'c>>)> = Vec::new();
     for hit in hits {
-        let key = hit.entry.title.to_lowercase();
+        let component = hit.value.map(|value| value.name.to_lowercase()).unwrap_or_default();
+        let key = format!("{}\u{1f}{component}", hit.entry.title.to_lowercase());
         match named.iter_mut().find(|(name, _)| *name == key) {
             Some((_, same)) => same.push(*hit),
             None => named.push((key, vec![*hit])),

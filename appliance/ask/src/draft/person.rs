@@ -1,24 +1,26 @@
 //! Facts about the person: age, birth date, sex, names, numbers, address, telephone, death.
 
-use haechi_record::chart::{Deceased, Person, When};
+use haechi_record::chart::{Deceased, Person};
 
 use super::sentence::{Cite, Of, Part, Rule, Sentence};
 use super::{Context, Draft, absence, moment, words};
 use crate::plan::{Attribute, Language};
 
-/// Answers a question about the person.
+/// Answers a question about the person, one attribute after another.
 pub fn draft(context: Context<'_>) -> Draft<'_> {
     let mut draft = Draft::default();
-    let attribute = context.plan.attribute.unwrap_or(Attribute::Name);
-    let found = sentences(context, attribute);
-    if found.is_empty() {
-        let what = words::attribute(attribute, context.language());
-        draft.missing.push(match context.language() {
-            Language::En => format!("The record has no {what} for this patient as of {}.", absence::as_of(context)),
-            Language::Ko => format!("{} 기준 기록에 환자의 {what} 정보가 없습니다.", absence::as_of(context)),
-        });
+    let first = context.plan.attribute.unwrap_or(Attribute::Name);
+    for attribute in std::iter::once(first).chain(context.plan.also.iter().copied()) {
+        let found = sentences(context, attribute);
+        if found.is_empty() {
+            let what = words::attribute(attribute, context.language());
+            draft.missing.push(match context.language() {
+                Language::En => format!("The patient's {what} was not found in the record as of {}.", absence::as_of(context)),
+                Language::Ko => format!("환자의 {what} 정보를 {} 기준 기록에서 찾지 못했습니다.", absence::as_of(context)),
+            });
+        }
+        draft.sentences.extend(found);
     }
-    draft.sentences = found;
     draft
 }
 
@@ -92,7 +94,7 @@ fn death<'c>(context: Context<'c>, person: &'c Person) -> Option<Sentence<'c>> {
     let (text, path, quote) = match person.deceased.as_ref()? {
         Deceased::No => (context.say("Recorded as alive.", "생존으로 기록되어 있습니다.").to_owned(), "deceasedBoolean", "false".to_owned()),
         Deceased::Yes => (
-            context.say("Recorded as deceased; the date is not recorded.", "사망으로 기록되어 있으며 날짜는 기록되지 않았습니다.").to_owned(),
+            context.say("Recorded as deceased; the date is not recorded.", "사망으로 기록되어 있습니다. 날짜는 기록되지 않았습니다.").to_owned(),
             "deceasedBoolean",
             "true".to_owned(),
         ),
@@ -102,12 +104,7 @@ fn death<'c>(context: Context<'c>, person: &'c Person) -> Option<Sentence<'c>> {
                 Language::En => format!("Recorded as deceased on {date}."),
                 Language::Ko => format!("{date}에 사망한 것으로 기록되어 있습니다."),
             };
-            let quote = match when {
-                When::Date(_) => date,
-                // The element holds an instant; its year is the part that every zone shares, whole days are not.
-                When::Instant(instant) => instant.strftime("%Y").to_string(),
-            };
-            (text, "deceasedDateTime", quote)
+            (text, "deceasedDateTime", crate::citation::death_quote(when))
         }
     };
     Some(Sentence::of(vec![Part::one(text, cite(person, path, &quote))], None))

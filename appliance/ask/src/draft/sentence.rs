@@ -62,7 +62,11 @@ impl<'c> Cite<'c> {
     /// A measured value with its unit; the absent reason where there is no value.
     #[must_use]
     pub fn value(entry: &'c Entry, value: &'c Measured) -> Self {
-        Self { of: Of::Entry(entry), path: value.path.clone(), quote: quantity(value) }
+        let quote = match &value.absent {
+            Some(reason) if value.text.is_empty() => reason.clone(),
+            _ => quantity(value),
+        };
+        Self { of: Of::Entry(entry), path: value.path.clone(), quote }
     }
 }
 
@@ -107,7 +111,15 @@ pub enum Rule {
     Direction(Direction),
     /// None of the cited values passes.
     NonePasses(Filter),
-    /// Whole years between birth date and the first cited entry's time (or `now` if only the person is cited).
+    /// All of the cited values pass.
+    AllPass(Filter),
+    /// None of the cited entries is active.
+    NoneActive,
+    /// The cited entries stand: only then may a sentence begin with yes.
+    Yes,
+    /// The first cited entry records no end.
+    NoEnd,
+    /// Whole years between birth date and the first cited entry's start or end (or `now` if only the person is cited).
     Age,
     /// From start to end of the first cited entry (or to `now`), as [`crate::draft::span`] words it.
     Span,

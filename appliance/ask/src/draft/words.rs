@@ -135,6 +135,12 @@ pub(crate) const STATES: &[(&str, &str, &str)] = &[
     ("current", "current", "현행"),
     ("superseded", "superseded", "대체됨"),
     ("accepted", "accepted", "수락됨"),
+    ("status-unknown", "status unknown", "상태 미상"),
+    ("do-not-perform", "ordered not to be given", "투여 금지 지시"),
+    ("proposal", "proposed", "제안됨"),
+    ("no-show", "no show", "미내원"),
+    ("well-controlled", "well controlled", "잘 조절됨"),
+    ("poorly-controlled", "poorly controlled", "조절 불량"),
     ("available", "available", "사용 가능"),
 ];
 
@@ -187,6 +193,16 @@ pub(crate) const FLAGS: &[(&str, &str, &str)] = &[
 #[must_use]
 pub fn flag(code: &str, language: Language) -> Option<&'static str> {
     FLAGS.iter().find(|row| row.0.eq_ignore_ascii_case(code)).map(|row| if language == Language::En { row.1 } else { row.2 })
+}
+
+/// Where a value without a flag stands to the recorded range.
+#[must_use]
+pub fn by_range(order: std::cmp::Ordering, language: Language) -> &'static str {
+    match order {
+        std::cmp::Ordering::Greater => pick(language, "above the recorded range", "기록된 참고치 초과"),
+        std::cmp::Ordering::Less => pick(language, "below the recorded range", "기록된 참고치 미만"),
+        std::cmp::Ordering::Equal => pick(language, "within the recorded range", "기록된 참고치 이내"),
+    }
 }
 
 /// Administrative gender.

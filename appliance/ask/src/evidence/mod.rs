@@ -1,19 +1,28 @@
 //! From a plan to the entries of the chart that are complete evidence for it. Nothing is worded here.
 //!
 //! Entries that must not support a statement are kept apart ([`Group::void`]): an answer may mention that something was
-//! recorded and withdrawn, never say that it is so.
+//! recorded and withdrawn, never say that it is so. So are entries that miss only the condition on the value, the period or
+//! the state: what an answer says of them is that they are *not* what was asked.
+//!
+//! Reading order: `select` (which entries), `value` and `unit` (conditions on values), `mention` (free text), `conflict`.
 
+mod conflict;
+mod mention;
+mod select;
+mod unit;
 mod value;
 
-use haechi_record::chart::{Chart, Entry, Kind, Measured, Standing};
-use jiff::civil::Date;
+use haechi_record::chart::{Chart, Entry, Fact, Measured, Standing};
 use jiff::tz::TimeZone;
 
 use crate::draft::moment;
 use crate::matching::{self, Qualified};
-use crate::plan::{Anchor, Pick, Plan, Relation, Shape, State, Subject, Window};
+use crate::plan::{Filter, Pick, Plan, Relation, Shape, Subject};
 
-pub(crate) use value::{is_abnormal, passes};
+pub use conflict::Conflict;
+pub(crate) use select::{in_state, says_nothing_known};
+pub(crate) use unit::same as same_unit;
+pub(crate) use value::{Verdict, by_range, judge};
 
 /// One entry that is meant, and the value in it that is meant.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +33,25 @@ pub struct Hit<'c> {
     pub value: Option<&'c Measured>,
     /// The title says less than a plain yes.
     pub qualified: Option<Qualified>,
+    /// The subject stands only in the entry's free text: the text and the sentence in it.
+    pub said: Option<(&'c Fact, &'c str)>,
+}
+
+impl<'c> Hit<'c> {
+    /// An entry as a whole.
+    #[must_use]
+    pub fn whole(entry: &'c Entry) -> Self {
+        Self { entry, value: None, qualified: None, said: None }
+    }
+
+    /// The values that are meant: the one asked about, or all of a panel.
+    #[must_use]
+    pub fn values(&self) -> Vec<&'c Measured> {
+        match self.value {
+            Some(value) => vec![value],
+            None => self.entry.values.iter().collect(),
+        }
+    }
 }
 
 /// What was found for one subject, oldest first.
@@ -31,14 +59,41 @@ pub struct Hit<'c> {
 pub struct Group<'c> {
     /// The thing asked about; `None`: everything in scope.
     pub subject: Option<&'c Subject>,
+    /// The condition on its values.
+    pub filter: Option<Filter>,
     /// Supports statements.
     pub hits: Vec<Hit<'c>>,
     /// Matches, and must not support a statement: with the word that says why.
     pub void: Vec<(&'c Entry, &'static str)>,
     /// Matches in every respect but the condition on the value: what "never above 140" stands on.
     pub failing: Vec<Hit<'c>>,
+    /// Cannot be held against the condition: no flag, no range, another unit.
+    pub unjudged: Vec<Hit<'c>>,
+    /// Matches in every respect but the period.
+    pub outside: Vec<Hit<'c>>,
+    /// Matches in every respect but the state: what "no longer taken" stands on.
+    pub other_state: Vec<Hit<'c>>,
     /// Entries that say that there is none (`No known allergies`).
     pub nothing_known: Vec<&'c Entry>,
+    /// Entries that disagree.
+    pub conflicts: Vec<Conflict<'c>>,
+}
+
+impl<'c> Group<'c> {
+    fn empty(subject: Option<&'c Subject>, filter: Option<Filter>) -> Self {
+        Self {
+            subject,
+            filter,
+            hits: Vec::new(),
+            void: Vec::new(),
+            failing: Vec::new(),
+            unjudged: Vec::new(),
+            outside: Vec::new(),
+            other_state: Vec::new(),
+            nothing_known: Vec::new(),
+            conflicts: Vec::new(),
+        }
+    }
 }
 
 /// Everything found.
@@ -55,201 +110,144 @@ pub struct Evidence<'c> {
 /// Collects the evidence.
 #[must_use]
 pub fn collect<'c>(plan: &'c Plan, chart: &'c Chart, zone: &TimeZone) -> Evidence<'c> {
-    let anchor = plan.anchor.as_ref().map(|anchor| (anchor, find_anchor(anchor, chart, zone)));
+    let anchor = plan.anchor.as_ref().map(|anchor| (anchor, select::find_anchor(anchor, chart, zone)));
     let anchor_missing = matches!(anchor, Some((_, None)));
     let anchored = match anchor {
         Some((anchor, Some(entry))) => Some((anchor.relation, entry)),
         _ => None,
     };
+    let search = Search { plan, chart, zone, anchor: anchored };
     let mut groups: Vec<Group<'c>> = if plan.subjects.is_empty() {
-        vec![group(plan, None, chart, zone, anchored)]
+        vec![search.group(None)]
     } else {
-        plan.subjects.iter().map(|subject| group(plan, Some(subject), chart, zone, anchored)).collect()
+        plan.subjects.iter().map(|subject| search.group(Some(subject))).collect()
     };
     for group in &mut groups {
-        narrow(plan, group);
+        narrow(plan, group, zone);
+        group.conflicts = conflict::find(group, zone);
     }
     Evidence { groups, anchor: anchored.map(|(_, entry)| entry), anchor_missing }
 }
 
-fn group<'c>(
+/// One search through the chart.
+struct Search<'c, 'z> {
     plan: &'c Plan,
-    subject: Option<&'c Subject>,
     chart: &'c Chart,
-    zone: &TimeZone,
+    zone: &'z TimeZone,
     anchor: Option<(Relation, &'c Entry)>,
-) -> Group<'c> {
-    let mut group = Group { subject, hits: Vec::new(), void: Vec::new(), failing: Vec::new(), nothing_known: Vec::new() };
-    let filter = subject.and_then(|subject| subject.filter).or(plan.filter);
-    for entry in chart.entries.iter().filter(|entry| in_scope(plan, subject, entry.kind)) {
-        if says_nothing_known(entry) && !matches!(entry.standing, Standing::Void(_)) {
-            group.nothing_known.push(entry);
-            continue;
+}
+
+impl<'c> Search<'c, '_> {
+    fn group(&self, subject: Option<&'c Subject>) -> Group<'c> {
+        let plan = self.plan;
+        let filter = subject.and_then(|subject| subject.filter).or(plan.filter);
+        let mut group = Group::empty(subject, filter);
+        let mut mentions = Vec::new();
+        for entry in self.chart.entries.iter().filter(|entry| select::in_scope(plan, subject, entry.kind)) {
+            if says_nothing_known(entry) {
+                let stands = !matches!(entry.standing, Standing::Void(_)) && in_state(entry, crate::plan::State::Active);
+                if stands {
+                    group.nothing_known.push(entry);
+                }
+                continue;
+            }
+            let Some(hits) = self.hits(subject, filter, entry) else {
+                if let Some(subject) = subject
+                    && self.is_beside(entry)
+                    && select::in_time(plan, entry, self.zone)
+                    && !matches!(entry.standing, Standing::Void(_))
+                {
+                    mentions.extend(mention::find(subject, entry));
+                }
+                continue;
+            };
+            if !self.is_beside(entry) || !select::because(plan, entry, self.chart) || !select::has_standing(plan, entry) {
+                continue;
+            }
+            let in_time = select::in_time(plan, entry, self.zone);
+            let in_state = in_state(entry, plan.state);
+            if let Standing::Void(why) = entry.standing {
+                if in_time {
+                    group.void.push((entry, why));
+                }
+                continue;
+            }
+            match (in_time, in_state) {
+                (true, true) => {
+                    for hit in hits {
+                        self.judge(filter, hit, &mut group);
+                    }
+                }
+                (true, false) => group.other_state.extend(hits),
+                (false, true) => group.outside.extend(hits),
+                (false, false) => {}
+            }
         }
-        let found = match subject {
-            None => Some((None, None)),
-            Some(subject) => matching::matches(subject, entry).map(|found| (found.component, found.qualified)),
+        // Free text answers only where no entry is the thing itself.
+        if group.hits.is_empty() && group.failing.is_empty() && group.unjudged.is_empty() && filter.is_none() {
+            group.hits = mentions;
+        }
+        let key = |hit: &Hit<'_>| moment::order(hit.entry, self.zone);
+        for hits in [&mut group.hits, &mut group.failing, &mut group.unjudged, &mut group.outside, &mut group.other_state] {
+            hits.sort_by_key(key);
+        }
+        group.void.sort_by_key(|(entry, _)| moment::order(entry, self.zone));
+        group.nothing_known.sort_by_key(|entry| moment::order(entry, self.zone));
+        group
+    }
+
+    /// What of the entry is the subject; `None` if nothing is.
+    fn hits(&self, subject: Option<&'c Subject>, filter: Option<Filter>, entry: &'c Entry) -> Option<Vec<Hit<'c>>> {
+        let (component, qualified) = match subject {
+            None => (None, None),
+            Some(subject) => matching::matches(subject, entry).map(|found| (found.component, found.qualified))?,
         };
-        let Some((component, qualified)) = found else { continue };
-        if !in_state(entry, plan.state) || !in_time(plan, entry, zone) || !beside(anchor, entry, zone) || !because(plan, entry, chart) {
-            continue;
-        }
-        if let Standing::Void(why) = entry.standing {
-            group.void.push((entry, why));
-            continue;
-        }
-        let values: Vec<Option<&Measured>> = match component {
+        let values: Vec<Option<&'c Measured>> = match component {
             Some(index) => vec![entry.values.get(index)],
             None if entry.values.len() == 1 => vec![entry.values.first()],
             // A panel as a whole; a condition is looked at value by value.
             None if filter.is_some() && !entry.values.is_empty() => entry.values.iter().map(Some).collect(),
             None => vec![None],
         };
-        for value in values {
-            let hit = Hit { entry, value, qualified };
-            match (filter, value) {
-                (None, _) => group.hits.push(hit),
-                (Some(filter), Some(value)) if passes(value, filter) => group.hits.push(hit),
-                (Some(_), Some(_)) => group.failing.push(hit),
-                (Some(filter), None) if value::says(entry, filter) => group.hits.push(hit),
-                (Some(_), None) => {}
-            }
+        Some(values.into_iter().map(|value| Hit { entry, value, qualified, said: None }).collect())
+    }
+
+    fn judge(&self, filter: Option<Filter>, hit: Hit<'c>, group: &mut Group<'c>) {
+        let Some(filter) = filter else {
+            group.hits.push(hit);
+            return;
+        };
+        let verdict = match hit.value {
+            Some(value) => judge(value, filter, self.plan.filter_unit.as_deref()),
+            None => value::judge_words(hit.entry, filter),
+        };
+        match verdict {
+            Verdict::Passes => group.hits.push(hit),
+            Verdict::Fails => group.failing.push(hit),
+            Verdict::Unknown => group.unjudged.push(hit),
         }
     }
-    let key = |hit: &Hit<'_>| moment::order(hit.entry, zone);
-    group.hits.sort_by_key(key);
-    group.failing.sort_by_key(key);
-    group
+
+    fn is_beside(&self, entry: &Entry) -> bool {
+        select::beside(self.anchor, entry, self.zone)
+    }
 }
 
-/// Entries of the newest (or oldest) moment only, where the plan picks one; at most as many as asked.
-fn narrow(plan: &Plan, group: &mut Group<'_>) {
-    if let Some(limit) = plan.limit {
+/// Entries of the newest moment only where the question is whether the newest passes; at most as many as asked.
+fn narrow(plan: &Plan, group: &mut Group<'_>, zone: &TimeZone) {
+    if plan.shape == Shape::Whether && plan.pick == Some(Pick::Newest) && group.filter.is_some() {
+        let key = |hit: &Hit<'_>| moment::order(hit.entry, zone);
+        let newest = [&group.hits, &group.failing, &group.unjudged].into_iter().filter_map(|hits| hits.last().map(key)).max();
+        for hits in [&mut group.hits, &mut group.failing, &mut group.unjudged] {
+            hits.retain(|hit| Some(key(hit)) == newest);
+        }
+    }
+    // "The last three" keeps the newest here; counts and means are then made of those three.
+    if let Some(limit) = plan.limit.filter(|_| plan.shape != Shape::Summary) {
         let surplus = group.hits.len().saturating_sub(limit);
-        match plan.pick {
-            Some(Pick::Oldest | Pick::Next) => group.hits.truncate(limit),
+        match (plan.pick, plan.shape) {
+            (Some(Pick::Oldest | Pick::Next), _) | (_, Shape::First) => group.hits.truncate(limit),
             _ => drop(group.hits.drain(..surplus)),
         }
     }
-}
-
-fn in_scope(plan: &Plan, subject: Option<&Subject>, kind: Kind) -> bool {
-    match subject {
-        Some(subject) if !subject.kinds.is_empty() => {
-            subject.kinds.contains(&kind) && (plan.scope.is_empty() || plan.scope.contains(&kind))
-        }
-        _ => plan.scope.contains(&kind),
-    }
-}
-
-/// `No known allergies` and the like: SNOMED CT negated situations, and the words that sites write.
-fn says_nothing_known(entry: &Entry) -> bool {
-    const CODES: &[&str] =
-        &["716186003", "409137002", "428607008", "429625007", "428197003", "716184000", "160244002", "787481004", "no-known-allergies"];
-    const WORDS: &[&str] = &["no known", "nka", "nkda", "알레르기 없음", "알려진 알레르기 없", "알러지 없음", "특이 알레르기 없"];
-    if !matches!(entry.kind, Kind::Allergy) {
-        return false;
-    }
-    let title = entry.title.to_lowercase();
-    entry.codes.iter().any(|coding| CODES.contains(&coding.code.as_str())) || WORDS.iter().any(|word| title.contains(word))
-}
-
-/// Life-cycle state, as far as the entry has one.
-fn in_state(entry: &Entry, asked: State) -> bool {
-    let status = entry.status.as_deref().unwrap_or("");
-    let active = match entry.kind {
-        Kind::Problem | Kind::Allergy => match status {
-            "active" | "recurrence" | "relapse" => true,
-            "" => entry.until.is_none(),
-            _ => false,
-        },
-        Kind::Medication => matches!(status, "active" | "on-hold" | "in-progress" | "intended" | ""),
-        Kind::Encounter => matches!(status, "in-progress" | "arrived" | "triaged" | "onleave"),
-        Kind::Planned | Kind::Device => matches!(status, "active" | "accepted" | "proposed" | "planned" | "on-hold" | "draft" | ""),
-        Kind::Appointment => matches!(status, "proposed" | "pending" | "booked" | "arrived" | "checked-in" | "waitlist" | ""),
-        // The others happen and are over: no state to ask for.
-        _ => return true,
-    };
-    match asked {
-        State::Any => true,
-        State::Active => active,
-        State::Ended => !active,
-    }
-}
-
-fn in_time(plan: &Plan, entry: &Entry, zone: &TimeZone) -> bool {
-    match plan.window {
-        None => true,
-        Some(window) => extent(entry, zone, plan.shape).is_some_and(|(from, to)| overlaps(window, from, to)),
-    }
-}
-
-/// The local days in which the entry counts: what lasts counts while it lasts, unless its beginning or end is asked.
-fn extent(entry: &Entry, zone: &TimeZone, shape: Shape) -> Option<(Date, Option<Date>)> {
-    let (from, to) = moment::days(moment::of(entry)?, zone)?;
-    let lasting = matches!(entry.kind, Kind::Problem | Kind::Medication | Kind::Device | Kind::Planned);
-    let point = matches!(shape, Shape::When | Shape::Count | Shape::First | Shape::Since) || !lasting;
-    if point {
-        return Some((from, Some(to)));
-    }
-    let end = entry.until.as_ref().and_then(|until| moment::days(until, zone)).map(|(_, last)| last);
-    if end.is_none() && in_state(entry, State::Active) {
-        return Some((from, None));
-    }
-    Some((from, Some(end.unwrap_or(to))))
-}
-
-/// A month or year that the window only touches counts as inside: it may have been.
-fn overlaps(window: Window, from: Date, to: Option<Date>) -> bool {
-    window.to.is_none_or(|last| from <= last) && window.from.is_none_or(|first| to.is_none_or(|to| to >= first))
-}
-
-fn find_anchor<'c>(anchor: &Anchor, chart: &'c Chart, zone: &TimeZone) -> Option<&'c Entry> {
-    chart
-        .entries
-        .iter()
-        .filter(|entry| anchor.kinds.contains(&entry.kind) && !matches!(entry.standing, Standing::Void(_)))
-        .filter(|entry| anchor.subject.as_ref().is_none_or(|subject| matching::matches(subject, entry).is_some()))
-        .filter(|entry| moment::of(entry).is_some())
-        .max_by_key(|entry| moment::order(entry, zone))
-}
-
-fn beside(anchor: Option<(Relation, &Entry)>, entry: &Entry, zone: &TimeZone) -> bool {
-    let Some((relation, anchor)) = anchor else { return true };
-    if entry.source == anchor.source {
-        return false;
-    }
-    let day = |when| moment::days(when, zone);
-    let (Some((from, to)), Some((begin, begin_last))) = (moment::of(entry).and_then(day), moment::of(anchor).and_then(day)) else {
-        return false;
-    };
-    let end = anchor.until.as_ref().and_then(day).map_or(begin_last, |(_, last)| last);
-    let linked = entry.links.iter().any(|(_, target)| *target == anchor.source);
-    match relation {
-        Relation::Before => to < begin || (to == begin && precedes(entry, anchor, zone)),
-        Relation::After => from > end || (from == end && precedes(anchor, entry, zone)),
-        Relation::During => linked || (from >= begin && to <= end),
-    }
-}
-
-/// Within one day: both have a time of day and the first is earlier.
-fn precedes(first: &Entry, second: &Entry, zone: &TimeZone) -> bool {
-    match (moment::order(first, zone).1, moment::order(second, zone).1) {
-        (Some(first), Some(second)) => first < second,
-        _ => false,
-    }
-}
-
-/// Given or done for the named reason: by its words, or by a link to an entry that is the reason.
-fn because(plan: &Plan, entry: &Entry, chart: &Chart) -> bool {
-    let Some(reason) = &plan.because else { return true };
-    let worded = entry
-        .facts
-        .iter()
-        .filter(|fact| matches!(fact.name.as_str(), "reason" | "reasonCode" | "indication" | "reasonReference" | "diagnosis"))
-        .any(|fact| matching::names(reason, &fact.text));
-    worded
-        || entry.links.iter().filter(|(element, _)| element.contains("reason") || element.contains("diagnosis")).any(|(_, target)| {
-            chart.entries.iter().any(|other| other.source == *target && matching::matches(reason, other).is_some())
-        })
 }

@@ -1,68 +1,155 @@
-//! Conditions on values. A value passes only on what was recorded: its number, its flag, its range, its words.
+//! Conditions on values. A value passes only on what was recorded: its number, its flag, its range, its words; where none
+//! of these can say, the answer says so instead of counting it on either side.
+
+use std::cmp::Ordering;
 
 use haechi_record::chart::{Entry, Measured};
 
+use super::unit;
 use crate::plan::Filter;
 
+/// What a condition makes of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It satisfies the condition.
+    Passes,
+    /// It does not.
+    Fails,
+    /// The record does not say enough.
+    Unknown,
+}
+
 /// Words of a result that says it is there. Compared whole, case apart.
-const POSITIVE: &[&str] = &["positive", "reactive", "detected", "present", "pos", "양성", "검출"];
+const POSITIVE: &[&str] = &["positive", "reactive", "detected", "present", "pos", "양성", "검출", "반응성"];
 /// Words of a result that says it is not there.
-const NEGATIVE: &[&str] = &["negative", "non-reactive", "nonreactive", "non reactive", "not detected", "absent", "neg", "음성", "불검출"];
+const NEGATIVE: &[&str] = &[
+    "negative", "non-reactive", "nonreactive", "non reactive", "not detected", "undetected", "absent", "neg", "음성", "불검출", "비반응성",
+];
 
-/// True if the value satisfies the condition.
+/// Where a value stands to normal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    High,
+    Low,
+    Normal,
+    /// Abnormal without direction.
+    Abnormal,
+}
+
+/// Judges `value`. `asked_unit`: the unit that the question put beside its number; a number in another unit is not compared.
 #[must_use]
-pub(crate) fn passes(value: &Measured, filter: Filter) -> bool {
-    let flag = value.interpretation.as_deref().unwrap_or("").to_ascii_uppercase();
-    let low = value.number.zip(value.range.as_ref().and_then(|range| range.low)).is_some_and(|(number, low)| number < low);
-    let high = value.number.zip(value.range.as_ref().and_then(|range| range.high)).is_some_and(|(number, high)| number > high);
+pub(crate) fn judge(value: &Measured, filter: Filter, asked_unit: Option<&str>) -> Verdict {
+    let yes = |passes: bool| if passes { Verdict::Passes } else { Verdict::Fails };
     match filter {
-        Filter::Abnormal => is_abnormal(value),
-        // Normal needs a witness: a flag, or a range that holds the number.
-        Filter::Normal => flag == "N" || (flag.is_empty() && value.number.is_some() && has_range(value) && !low && !high),
-        Filter::High => flag.starts_with('H') || (flag.is_empty() && high),
-        Filter::Low => flag.starts_with('L') || (flag.is_empty() && low),
-        Filter::Above(bound, inclusive) => value.number.is_some_and(|number| {
-            let below_limit = value.comparator.as_deref().is_some_and(|comparator| comparator.starts_with('<'));
-            !below_limit && (number > bound || (inclusive && number >= bound))
-        }),
-        Filter::Below(bound, inclusive) => value.number.is_some_and(|number| {
-            let above_limit = value.comparator.as_deref().is_some_and(|comparator| comparator.starts_with('>'));
-            !above_limit && (number < bound || (inclusive && number <= bound))
-        }),
-        Filter::Positive => worded(&value.text, POSITIVE) || flag == "POS",
-        Filter::Negative => worded(&value.text, NEGATIVE) || flag == "NEG",
+        Filter::Abnormal => standing(value).map_or(Verdict::Unknown, |standing| yes(standing != Standing::Normal)),
+        Filter::Normal => standing(value).map_or(Verdict::Unknown, |standing| yes(standing == Standing::Normal)),
+        Filter::High => standing(value).map_or(Verdict::Unknown, |standing| yes(standing == Standing::High)),
+        Filter::Low => standing(value).map_or(Verdict::Unknown, |standing| yes(standing == Standing::Low)),
+        Filter::Above(bound, inclusive) => bounded(value, bound, inclusive, Ordering::Greater, asked_unit),
+        Filter::Below(bound, inclusive) => bounded(value, bound, inclusive, Ordering::Less, asked_unit),
+        Filter::Positive => verdict_of_words(value, POSITIVE, NEGATIVE, "POS", "NEG"),
+        Filter::Negative => verdict_of_words(value, NEGATIVE, POSITIVE, "NEG", "POS"),
     }
 }
 
-/// True if a flag or the reference range says so.
+/// An entry without measured values: only words can say it.
 #[must_use]
-pub(crate) fn is_abnormal(value: &Measured) -> bool {
-    let flag = value.interpretation.as_deref().unwrap_or("").to_ascii_uppercase();
-    if !flag.is_empty() {
-        return matches!(flag.as_str(), "H" | "L" | "HH" | "LL" | "HU" | "LU" | "A" | "AA" | "POS" | "DET" | "R" | "<" | ">");
-    }
-    let Some((number, range)) = value.number.zip(value.range.as_ref()) else { return false };
-    range.low.is_some_and(|low| number < low) || range.high.is_some_and(|high| number > high)
-}
-
-/// The same for an entry without measured values: only words can say it.
-#[must_use]
-pub(crate) fn says(entry: &Entry, filter: Filter) -> bool {
-    let words = match filter {
-        Filter::Positive => POSITIVE,
-        Filter::Negative => NEGATIVE,
-        _ => return false,
+pub(super) fn judge_words(entry: &Entry, filter: Filter) -> Verdict {
+    let (yes, no) = match filter {
+        Filter::Positive => (POSITIVE, NEGATIVE),
+        Filter::Negative => (NEGATIVE, POSITIVE),
+        _ => return Verdict::Unknown,
     };
-    entry.facts.iter().any(|fact| worded(&fact.text, words))
+    if entry.facts.iter().any(|fact| worded(&fact.text, yes)) {
+        Verdict::Passes
+    } else if entry.facts.iter().any(|fact| worded(&fact.text, no)) {
+        Verdict::Fails
+    } else {
+        Verdict::Unknown
+    }
 }
 
-fn has_range(value: &Measured) -> bool {
-    value.range.as_ref().is_some_and(|range| range.low.is_some() || range.high.is_some())
+/// The flag goes before the range: the laboratory knew the patient's age and sex.
+fn standing(value: &Measured) -> Option<Standing> {
+    match value.interpretation.as_deref().unwrap_or("").to_ascii_uppercase().as_str() {
+        "H" | "HH" | "HU" | ">" | "HX" => return Some(Standing::High),
+        "L" | "LL" | "LU" | "<" | "LX" => return Some(Standing::Low),
+        "A" | "AA" => return Some(Standing::Abnormal),
+        "N" => return Some(Standing::Normal),
+        _ => {}
+    }
+    match by_range(value)? {
+        Ordering::Greater => Some(Standing::High),
+        Ordering::Less => Some(Standing::Low),
+        Ordering::Equal => Some(Standing::Normal),
+    }
 }
 
+/// Above, below or within the recorded range; `None` where there is no range, no number, or the comparator leaves it open.
+#[must_use]
+pub(crate) fn by_range(value: &Measured) -> Option<Ordering> {
+    let number = value.number?;
+    let range = value.range.as_ref()?;
+    let (less, greater) = comparators(value);
+    if range.high.is_some_and(|high| number > high) {
+        return (!less).then_some(Ordering::Greater);
+    }
+    if range.low.is_some_and(|low| number < low) {
+        return (!greater).then_some(Ordering::Less);
+    }
+    // `<5` in 0–10 is inside; `<5` in 3–10 is open.
+    let open = (less && range.low.is_some_and(|low| low > 0.0)) || (greater && range.high.is_some());
+    (!open && (range.low.is_some() || range.high.is_some())).then_some(Ordering::Equal)
+}
+
+fn comparators(value: &Measured) -> (bool, bool) {
+    let comparator = value.comparator.as_deref().unwrap_or("");
+    (comparator.starts_with('<'), comparator.starts_with('>'))
+}
+
+fn bounded(value: &Measured, bound: f64, inclusive: bool, wanted: Ordering, asked_unit: Option<&str>) -> Verdict {
+    let Some(number) = value.number else { return Verdict::Unknown };
+    if asked_unit.is_some_and(|asked| !asked.is_empty() && !value.unit.is_empty() && !unit::same(asked, &value.unit)) {
+        return Verdict::Unknown;
+    }
+    let (less, greater) = comparators(value);
+    let passes = match number.partial_cmp(&bound) {
+        Some(order) if order == wanted => true,
+        Some(Ordering::Equal) => inclusive,
+        _ => false,
+    };
+    // `<5` may be anything below: it passes "below 6" and fails "above 5", and says nothing about "above 4".
+    let away = if wanted == Ordering::Greater { less } else { greater };
+    let toward = if wanted == Ordering::Greater { greater } else { less };
+    match (passes, away, toward) {
+        (true, false, _) => Verdict::Passes,
+        (true, true, _) => Verdict::Unknown,
+        // `>60` for "above 60" is above; for "above 70" it is open.
+        (false, _, true) if number == bound => Verdict::Passes,
+        (false, _, true) => Verdict::Unknown,
+        (false, ..) => Verdict::Fails,
+    }
+}
+
+fn verdict_of_words(value: &Measured, yes: &[&str], no: &[&str], yes_flag: &str, no_flag: &str) -> Verdict {
+    let flag = value.interpretation.as_deref().unwrap_or("");
+    if worded(&value.text, no) {
+        Verdict::Fails
+    } else if worded(&value.text, yes) || flag == yes_flag {
+        Verdict::Passes
+    } else if flag == no_flag {
+        Verdict::Fails
+    } else {
+        Verdict::Unknown
+    }
+}
+
+/// The text is one of the words, or begins with it: `Detected (low)`, `Positive 1:40`.
 fn worded(text: &str, words: &[&str]) -> bool {
     let text = text.trim().to_lowercase();
-    words.iter().any(|word| text == *word || text.starts_with(&format!("{word} ")) || text.starts_with(&format!("{word}(")))
+    words.iter().any(|word| {
+        text.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '(', ',', ';', ':', '/']))
+    })
 }
 
 #[cfg(test)]
@@ -78,7 +165,7 @@ mod tests {
             number: Some(number),
             comparator: None,
             text: number.to_string(),
-            unit: String::new(),
+            unit: "mg/dL".to_owned(),
             interpretation: flag.map(str::to_owned),
             range: range.map(|(low, high)| Range { low: Some(low), high: Some(high), text: String::new() }),
             path: "valueQuantity".to_owned(),
@@ -86,31 +173,73 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_flag_goes_before_the_range_and_without_either_nothing_is_abnormal_or_normal() {
-        assert!(passes(&value(9.0, Some("H"), None), Filter::Abnormal));
-        assert!(!passes(&value(9.0, Some("N"), Some((1.0, 2.0))), Filter::Abnormal));
-        assert!(passes(&value(9.0, None, Some((1.0, 2.0))), Filter::High));
-        assert!(!passes(&value(9.0, None, None), Filter::Abnormal));
-        assert!(!passes(&value(9.0, None, None), Filter::Normal));
+    fn with(comparator: &str, number: f64) -> Measured {
+        Measured { comparator: Some(comparator.to_owned()), ..value(number, None, None) }
     }
 
     #[test]
-    fn bounds_are_strict_unless_said_and_comparators_count() {
-        assert!(!passes(&value(140.0, None, None), Filter::Above(140.0, false)));
-        assert!(passes(&value(140.0, None, None), Filter::Above(140.0, true)));
-        let mut below_limit = value(5.0, None, None);
-        below_limit.comparator = Some("<".to_owned());
-        assert!(!passes(&below_limit, Filter::Above(4.0, false)), "<5 may be 1");
-        assert!(passes(&below_limit, Filter::Below(6.0, false)));
+    fn a_flag_goes_before_the_range_and_without_either_nothing_is_abnormal_or_normal() {
+        for (flag, range, filter, expected) in [
+            (Some("H"), None, Filter::Abnormal, Verdict::Passes),
+            (Some("HH"), None, Filter::High, Verdict::Passes),
+            (Some("L"), None, Filter::High, Verdict::Fails),
+            (Some("N"), Some((1.0, 2.0)), Filter::Abnormal, Verdict::Fails),
+            (None, Some((1.0, 2.0)), Filter::High, Verdict::Passes),
+            (None, Some((10.0, 20.0)), Filter::Low, Verdict::Passes),
+            (None, Some((1.0, 20.0)), Filter::Normal, Verdict::Passes),
+            (None, None, Filter::Abnormal, Verdict::Unknown),
+            (None, None, Filter::Normal, Verdict::Unknown),
+            (Some("POS"), None, Filter::Abnormal, Verdict::Unknown),
+            (Some("A"), None, Filter::Abnormal, Verdict::Passes),
+            (Some("A"), None, Filter::High, Verdict::Fails),
+        ] {
+            assert_eq!(judge(&value(9.0, flag, range), filter, None), expected, "{flag:?} {range:?} {filter:?}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_strict_unless_said() {
+        assert_eq!(judge(&value(140.0, None, None), Filter::Above(140.0, false), None), Verdict::Fails);
+        assert_eq!(judge(&value(140.0, None, None), Filter::Above(140.0, true), None), Verdict::Passes);
+        assert_eq!(judge(&value(139.0, None, None), Filter::Below(140.0, false), None), Verdict::Passes);
+    }
+
+    #[test]
+    fn comparators_leave_open_what_they_leave_open() {
+        for (value, filter, expected) in [
+            (with("<", 5.0), Filter::Above(4.0, false), Verdict::Unknown),
+            (with("<", 5.0), Filter::Above(5.0, false), Verdict::Fails),
+            (with("<", 5.0), Filter::Below(6.0, false), Verdict::Passes),
+            (with("<", 5.0), Filter::Below(5.0, false), Verdict::Passes),
+            (with("<", 5.0), Filter::Below(4.0, false), Verdict::Unknown),
+            (with(">", 60.0), Filter::Above(60.0, false), Verdict::Passes),
+            (with(">", 60.0), Filter::Below(90.0, false), Verdict::Unknown),
+        ] {
+            assert_eq!(judge(&value, filter, None), expected, "{:?} {filter:?}", value.comparator);
+        }
+    }
+
+    #[test]
+    fn a_number_in_another_unit_is_not_compared() {
+        assert_eq!(judge(&value(9.0, None, None), Filter::Above(5.0, false), Some("mmol/L")), Verdict::Unknown);
+        assert_eq!(judge(&value(9.0, None, None), Filter::Above(5.0, false), Some("mg/dl")), Verdict::Passes);
     }
 
     #[test]
     fn words_are_read_whole() {
-        let mut worded = value(0.0, None, None);
-        worded.text = "Non-reactive".to_owned();
-        assert!(passes(&worded, Filter::Negative) && !passes(&worded, Filter::Positive));
-        worded.text = "양성".to_owned();
-        assert!(passes(&worded, Filter::Positive));
+        for (text, filter, expected) in [
+            ("Non-reactive", Filter::Negative, Verdict::Passes),
+            ("Non-reactive", Filter::Positive, Verdict::Fails),
+            ("Not detected", Filter::Positive, Verdict::Fails),
+            ("Detected (low)", Filter::Positive, Verdict::Passes),
+            ("양성", Filter::Positive, Verdict::Passes),
+            ("음성(-)", Filter::Negative, Verdict::Passes),
+            ("Positively charged", Filter::Positive, Verdict::Unknown),
+            ("2+", Filter::Positive, Verdict::Unknown),
+        ] {
+            let mut said = value(0.0, None, None);
+            said.text = text.to_owned();
+            assert_eq!(judge(&said, filter, None), expected, "{text} {filter:?}");
+        }
     }
 }

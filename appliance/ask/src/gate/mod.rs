@@ -1,16 +1,22 @@
 //! The gate: a sentence passes only if what it cites carries it. Code, not a prompt; it judges templates and models alike.
 //!
-//! Of every sentence: its numbers and dates stand in its citations or are computed again here from them; no cited entry is
-//! void; a state that must be said is said. Of a sentence that the model worded, besides ([`wording`]): every word that
-//! carries content stands in the cited text, with the same polarity.
+//! The rule is closed-world. Of every piece of a sentence, first the phrases are taken out that its own citations hold
+//! letter for letter ([`phrases`]): names, values with their unit, dates, states, and what was computed, which is computed
+//! again here ([`computed`]). Then every word that is left must be a joining word of a short list ([`neutral`]), or stand
+//! in the cited text with the same polarity ([`polarity`]); every number that is left must stand there with the same unit
+//! ([`figures`]). What is neither drops the sentence: a summary that says less is better than one that says something new.
 
-pub mod wording;
+pub(crate) mod computed;
+pub(crate) mod figures;
+pub(crate) mod neutral;
+pub(crate) mod phrases;
+pub(crate) mod polarity;
 
 use haechi_record::chart::{Entry, Standing};
 
-use crate::draft::sentence::{Author, Cite, Computed, Direction, Of, Part, Rule, Sentence, quantity};
-use crate::draft::{self, Context, line, moment, words};
-use crate::evidence;
+use crate::citation;
+use crate::draft::sentence::{Author, Of, Part, Sentence};
+use crate::draft::{Context, excerpt, words};
 
 /// Lets a sentence through, or says why not.
 ///
@@ -25,167 +31,98 @@ pub fn check(sentence: &Sentence<'_>, context: Context<'_>) -> Result<(), String
         return Err("no evidence".to_owned());
     }
     for cite in sentence.cites() {
-        let Some(entry) = cite.of.entry() else { continue };
-        if !context.chart.entries.iter().any(|own| std::ptr::eq(own, entry)) {
-            return Err("the evidence is not this patient's".to_owned());
-        }
-        if let Standing::Void(why) = entry.standing {
-            return Err(format!("the cited entry is {why}"));
-        }
-    }
-    match sentence.author {
-        Author::Model => wording::carried(sentence),
-        Author::Template => {
-            states_are_said(sentence, &text, context)?;
-            sentence.parts.iter().try_for_each(|part| numbers_are_carried(part, context))
-        }
-    }
-}
-
-/// Preliminary, on hold, patient-reported and the like must be said with whatever they qualify.
-fn states_are_said(sentence: &Sentence<'_>, text: &str, context: Context<'_>) -> Result<(), String> {
-    // What only enters a computation is not shown as a statement of its own.
-    let shown = sentence.parts.iter().filter(|part| part.computed.is_empty()).flat_map(|part| &part.cites);
-    for entry in shown.filter_map(|cite| cite.of.entry()) {
-        if let Standing::SaidAs(word) = entry.standing {
-            let said = words::state(word, context.language());
-            // Dates of earlier entries in a list line stand for the line's own entry.
-            let main = sentence.cites().find_map(|cite| cite.of.entry()).is_some_and(|first| std::ptr::eq(first, entry));
-            if main && !text.contains(&said) {
-                return Err(format!("the entry is {word} and the sentence does not say so"));
+        match cite.of {
+            Of::Entry(entry) => {
+                if !context.chart.entries.iter().any(|own| std::ptr::eq(own, entry)) {
+                    return Err("the evidence is not this patient's".to_owned());
+                }
+                state_is_said(entry, &text, sentence.author, context)?;
+            }
+            Of::Person(person) => {
+                if !std::ptr::eq(person, &context.chart.patient) {
+                    return Err("the evidence is not this patient's".to_owned());
+                }
             }
         }
+        if !citation::holds(cite) {
+            return Err(format!("the quote does not stand at {} of {}", cite.path, cite.of.source()));
+        }
+    }
+    sentence.parts.iter().try_for_each(|part| carried(part, sentence, context))
+}
+
+/// Void entries are only mentioned as such, and only by templates; preliminary, on hold, patient-reported and the like are
+/// said with whatever they qualify.
+fn state_is_said(entry: &Entry, text: &str, author: Author, context: Context<'_>) -> Result<(), String> {
+    let (Standing::SaidAs(word) | Standing::Void(word)) = entry.standing else { return Ok(()) };
+    let void = matches!(entry.standing, Standing::Void(_));
+    if (void && author == Author::Model) || !text.contains(&words::state(word, context.language())) {
+        return Err(format!("the cited entry is {word} and the sentence does not say so"));
     }
     Ok(())
 }
 
-fn numbers_are_carried(part: &Part<'_>, context: Context<'_>) -> Result<(), String> {
+/// One piece against its own citations.
+fn carried(part: &Part<'_>, sentence: &Sentence<'_>, context: Context<'_>) -> Result<(), String> {
     for computed in &part.computed {
-        if !holds(computed, &part.cites, context) {
-            return Err(format!("a computed value does not follow from its evidence ({:?})", computed.rule));
+        if !computed::holds(computed, part, sentence, context) {
+            return Err(format!("\"{}\" does not follow from its evidence ({:?})", computed.text, computed.rule));
         }
     }
-    let mut carried: Vec<String> = part.computed.iter().map(|computed| computed.text.clone()).collect();
-    for cite in &part.cites {
-        carried.push(cite.quote.clone());
-        carried.extend(cite.measured().map(quantity));
-        if let Some(entry) = cite.of.entry() {
-            carried.push(entry.title.clone());
-            carried.extend(line::dates(context, entry));
-            carried.extend(cite.measured().map(|value| value.name.clone()));
-            if entry.title.is_empty() {
-                carried.push(entry.source.clone());
+    // A sentence of the cited text itself, whole: nothing was added, nothing cut off that could turn it round.
+    if sentence.author == Author::Model && is_verbatim(part) {
+        return Ok(());
+    }
+    let known = phrases::of(part, sentence, context);
+    let dated = phrases::dates(part, context);
+    let rest = phrases::without(&part.text, &known);
+    let quotes: Vec<&str> = part.cites.iter().map(|cite| cite.quote.as_str()).collect();
+    let rest = figures::check(&rest, &quotes, &dated)?;
+    words_are_carried(&rest, &quotes, sentence.author)
+}
+
+fn is_verbatim(part: &Part<'_>) -> bool {
+    let fold = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches(['.', '!', '?']).to_owned();
+    let said = fold(&part.text);
+    !said.is_empty()
+        && part.cites.iter().any(|cite| excerpt::sentences(&cite.quote).into_iter().any(|sentence| fold(sentence) == said))
+}
+
+/// Every word is a joining word, or stands in the quotes as affirmed or as denied as here.
+fn words_are_carried(text: &str, quotes: &[&str], author: Author) -> Result<(), String> {
+    let said = polarity::read(text);
+    let evidence: Vec<polarity::Word> = quotes.iter().flat_map(|quote| polarity::read(quote)).collect();
+    let mut governed = false;
+    let mut cues = 0;
+    for word in &said {
+        if word.is_cue {
+            cues += 1;
+            if author == Author::Template {
+                return Err(format!("\"{}\" turns the sentence round", word.text));
             }
+            // Another denial than the evidence's own is no paraphrase that can be judged.
+            if !evidence.iter().any(|other| other.is_cue) {
+                return Err(format!("\"{}\" is no denial of the evidence", word.text));
+            }
+            continue;
         }
+        if neutral::is_neutral(&word.text, author) {
+            continue;
+        }
+        let mut standing = evidence.iter().filter(|other| !other.is_cue && polarity::same(&word.text, &other.text)).peekable();
+        if standing.peek().is_none() {
+            return Err(format!("the word \"{}\" does not stand in the evidence", word.text));
+        }
+        if word.polarity == polarity::Polarity::Open || !standing.any(|other| other.polarity == word.polarity) {
+            return Err(format!("\"{}\" is not affirmed or denied in the evidence as it is here", word.text));
+        }
+        governed |= word.polarity == polarity::Polarity::Denied;
     }
-    for number in numbers(&part.text) {
-        if !carried.iter().any(|text| numbers(text).contains(&number)) {
-            return Err(format!("the number {number} does not stand in the evidence"));
-        }
+    if cues > 0 && !governed {
+        return Err("a denial without what it denies".to_owned());
     }
     Ok(())
 }
 
-/// The numbers of a text, digit for digit: `7.10`, `120/80`, `2024-03-05`, `09:30`.
-pub(crate) fn numbers(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut number = String::new();
-    for character in text.chars().chain([' ']) {
-        let inside = character.is_ascii_digit() || (!number.is_empty() && matches!(character, '.' | ',' | ':' | '-' | '/'));
-        if inside {
-            number.push(character);
-        } else if !number.is_empty() {
-            found.push(number.trim_end_matches(['.', ',', ':', '-', '/']).to_owned());
-            number.clear();
-        }
-    }
-    found
-}
-
-/// Works a computed text out again.
-fn holds(computed: &Computed, cites: &[Cite<'_>], context: Context<'_>) -> bool {
-    let values: Vec<f64> = cites.iter().filter_map(|cite| cite.measured()?.number).collect();
-    let entries: Vec<&Entry> = cites.iter().filter_map(|cite| cite.of.entry()).collect();
-    match &computed.rule {
-        Rule::Entries => {
-            let mut cited: Vec<(&str, &str)> = cites.iter().filter_map(|cite| Some((cite.of.entry()?.source.as_str(), cite.measured().map_or("", |value| value.path.as_str())))).collect();
-            cited.sort_unstable();
-            cited.dedup();
-            let mut sources: Vec<&str> = entries.iter().map(|entry| entry.source.as_str()).collect();
-            sources.sort_unstable();
-            sources.dedup();
-            // Values of one panel count one by one, whole entries once.
-            let with_value = cited.iter().filter(|(_, path)| !path.is_empty()).count();
-            [sources.len(), cited.len(), with_value].iter().any(|count| computed.text == count.to_string())
-        }
-        Rule::Names => {
-            let mut names: Vec<String> = entries.iter().map(|entry| entry.title.to_lowercase()).collect();
-            names.sort_unstable();
-            names.dedup();
-            computed.text == names.len().to_string()
-        }
-        Rule::Mean => !values.is_empty() && computed.text == draft::mean(&values),
-        Rule::Difference => {
-            matches!((values.first(), values.last()), (Some(first), Some(last)) if computed.text == draft::short((last - first).abs()))
-        }
-        Rule::Greatest => values.first().is_some_and(|first| values.iter().all(|value| value <= first)),
-        Rule::Smallest => values.first().is_some_and(|first| values.iter().all(|value| value >= first)),
-        Rule::Direction(direction) => match (values.first(), values.last()) {
-            (Some(first), Some(last)) => {
-                *direction
-                    == if last > first {
-                        Direction::Rose
-                    } else if last < first {
-                        Direction::Fell
-                    } else {
-                        Direction::Same
-                    }
-            }
-            _ => false,
-        },
-        Rule::NonePasses(filter) => cites.iter().filter_map(Cite::measured).all(|value| !evidence::passes(value, *filter)),
-        Rule::Age => age_holds(&computed.text, cites, context),
-        Rule::Span => entries.first().is_some_and(|entry| {
-            let day = |when| moment::days(when, &context.setting.zone);
-            let begin = moment::of(entry).and_then(day).map(|(first, _)| first);
-            let end = entry.until.as_ref().and_then(day).map(|(_, last)| last);
-            let today = Some(context.today());
-            [(begin, end), (begin, today), (end, today)]
-                .into_iter()
-                .filter_map(|(from, to)| Some(draft::span(from?, to?, context.language())))
-                .any(|span| span == computed.text)
-        }),
-        Rule::Asked => true,
-        Rule::Today => computed.text == context.today().to_string() || computed.text.parse().is_ok_and(|day| is_death_day(day, context)),
-    }
-}
-
-fn is_death_day(day: jiff::civil::Date, context: Context<'_>) -> bool {
-    use haechi_record::chart::Deceased;
-    match &context.chart.patient.deceased {
-        Some(Deceased::On(when)) => moment::days(when, &context.setting.zone).is_some_and(|(first, _)| first == day),
-        _ => false,
-    }
-}
-
-fn age_holds(text: &str, cites: &[Cite<'_>], context: Context<'_>) -> bool {
-    let Some((born_first, born_last)) = context.chart.patient.birth_date.and_then(moment::partial_days) else { return false };
-    let day = |when| moment::days(when, &context.setting.zone);
-    let mut moments = Vec::new();
-    for cite in cites {
-        if let Of::Entry(entry) = cite.of {
-            moments.extend(moment::of(entry).and_then(day));
-            moments.extend(entry.until.as_ref().and_then(day));
-        }
-    }
-    if moments.is_empty() {
-        moments.push((context.today(), context.today()));
-        if let Some(haechi_record::chart::Deceased::On(when)) = &context.chart.patient.deceased {
-            moments.extend(day(when));
-        }
-    }
-    moments.into_iter().any(|(first, last)| {
-        let (least, most) = (moment::years(born_last, first), moment::years(born_first, last));
-        text == if least == most { most.to_string() } else { format!("{least}–{most}") }
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! All values over time, newest first.
+
+use super::line::{self, Line};
+use super::sentence::{Cite, Part, Rule};
+use super::{Context, Draft, shapes};
+use crate::evidence::{self, Group, Hit};
+
+/// A line that counts them, then one line a value.
+pub(super) fn all<'c>(context: Context<'c>, group: &Group<'c>, hits: &[Hit<'c>], draft: &mut Draft<'c>) {
+    units(context, hits, draft);
+    let one_name = line::by_name(hits).len() == 1;
+    let several = hits.len() > 1;
+    if several {
+        draft.sentences.push(header(context, group, hits, one_name));
+    }
+    let shown = hits.len().min(shapes::LISTED);
+    for hit in hits.iter().rev().take(shown) {
+        let mut line = Line::new(context);
+        if several && one_name && !hit.values().is_empty() {
+            for part in line::date_parts(context, hit.entry) {
+                line.part(part);
+            }
+            line.say(": ", ": ");
+            for part in line::value_parts(context, hit) {
+                line.part(part);
+            }
+            line.brackets(line::value_details(context, hit, false));
+        } else {
+            line::push(&mut line, context, hit, group.subject);
+        }
+        draft.sentences.push(if several { line.item(group.subject) } else { line.say(".", ".").sentence(group.subject) });
+    }
+    shapes::rest(context, hits.get(..hits.len() - shown).unwrap_or_default(), draft);
+}
+
+/// `7 values of HbA1c are recorded:` / `당화혈색소 기록은 총 7건입니다:`
+fn header<'c>(
+    context: Context<'c>,
+    group: &Group<'c>,
+    hits: &[Hit<'c>],
+    one_name: bool,
+) -> super::sentence::Sentence<'c> {
+    let count = hits.len().to_string();
+    let cites = shapes::cites(hits);
+    let mut line = Line::new(context);
+    let label = hits.last().map(|hit| label(context, hit, group, one_name)).unwrap_or_default();
+    let counted = |text: String| Part::all(text, cites.clone()).with(Rule::Entries, count.clone());
+    let named = Part::all(label, hits.iter().map(|hit| Cite::title(hit.entry)).chain(cites.clone()).collect());
+    if context.is_korean() {
+        line.part(named).part(counted(format!(" 기록은 총 {count}건입니다")));
+    } else {
+        line.part(counted(format!("{count} values of "))).part(named).say(" are recorded", "");
+    }
+    line.part(shapes::window(context, &cites));
+    for part in shapes::reservations(context, hits) {
+        line.part(part);
+    }
+    line.say(":", ":");
+    line.sentence(group.subject)
+}
+
+fn label<'c>(context: Context<'c>, hit: &Hit<'c>, group: &Group<'c>, one_name: bool) -> String {
+    match group.subject {
+        Some(subject) if !one_name => said(context, subject),
+        _ => line::label(context, hit, group.subject),
+    }
+}
+
+/// What the subject is called in the answer's language.
+pub(super) fn said(context: Context<'_>, subject: &crate::plan::Subject) -> String {
+    let name = if context.is_korean() { &subject.names.1 } else { &subject.names.0 };
+    let name = if name.is_empty() { &subject.names.0 } else { name };
+    if name.is_empty() { subject.said.clone() } else { name.clone() }
+}
+
+/// Units are never merged silently.
+pub(super) fn units(context: Context<'_>, hits: &[Hit<'_>], draft: &mut Draft<'_>) {
+    let mut units: Vec<&str> = Vec::new();
+    for value in hits.iter().filter_map(|hit| hit.value).filter(|value| value.number.is_some()) {
+        if !units.iter().any(|unit| evidence::same_unit(unit, &value.unit)) {
+            units.push(&value.unit);
+        }
+    }
+    if units.len() > 1 && line::by_name(hits).len() == 1 {
+        let units = units
+            .iter()
+            .map(|unit| if unit.is_empty() { context.say("no unit", "단위 없음") } else { unit })
+            .collect::<Vec<_>>()
+            .join(", ");
+        draft.warn(if context.is_korean() {
+            format!("단위가 서로 다르게 기록되어 있으며({units}) 변환하거나 합치지 않았습니다.")
+        } else {
+            format!("Values are recorded in different units ({units}); they are kept apart and not converted.")
+        });
+    }
+}
