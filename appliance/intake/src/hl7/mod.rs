@@ -6,8 +6,8 @@
 //! refused as a whole.
 //!
 //! In reading order: [`split`], charset, message (delimiters, escapes), events (the walk), then patient, visit, clinical,
-//! order, observe, value, family, medicine, vaccine, document, schedule; types, terms, time and json are the tools; context holds what
-//! one message has become and meets it with what the record has.
+//! order, observe, value, family, medicine, vaccine, document, schedule; types, terms, time and json are the tools;
+//! context holds what one message has become and meets it with what the record has.
 
 #[cfg(test)]
 mod behaviour;
