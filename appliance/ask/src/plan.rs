@@ -39,6 +39,8 @@ pub struct Plan {
     pub limit: Option<usize>,
     /// Which attribute of the entries is asked, if not the value itself.
     pub attribute: Option<Attribute>,
+    /// Only entries whose status, verification or standing is one of these codes (`on-hold`, `preliminary` ...); empty: any.
+    pub standings: Vec<String>,
     /// Further attributes of the person that the question names.
     pub also: Vec<Attribute>,
     /// Which of several entries is meant, where the shape does not say it: "when was the *last* admission", "who ordered the *first* CT".
@@ -73,6 +75,7 @@ impl Plan {
             limit: None,
             attribute: None,
             also: Vec::new(),
+            standings: Vec::new(),
             pick: None,
             edge: Edge::Start,
             because: None,

@@ -23,12 +23,15 @@ pub(crate) enum Sort {
     Procedure,
     Social,
     Allergen,
+    /// Several laboratory results that are ordered together.
+    Panel,
 }
 
 impl Sort {
     /// Entries that can be such a thing, when the question names no kind.
     pub(crate) fn kinds(self) -> &'static [Kind] {
         match self {
+            Self::Panel => &[Kind::Lab, Kind::OtherObservation],
             Self::Lab => &[Kind::Lab, Kind::OtherObservation, Kind::Vital],
             Self::Vital => &[Kind::Vital, Kind::OtherObservation, Kind::Lab],
             Self::Problem => &[Kind::Problem],
@@ -74,7 +77,7 @@ impl Concept {
             terms,
             excluded: self.excluded.clone(),
             required: Vec::new(),
-            class: (self.sort == Sort::Class).then(|| first(&self.english)),
+            class: matches!(self.sort, Sort::Class | Sort::Panel).then(|| first(&self.english)),
             kinds: self.sort.kinds().to_vec(),
             filter: None,
         }
@@ -112,20 +115,33 @@ fn read() -> Vec<Concept> {
         let excluded = column().split(';').filter(|word| !word.is_empty()).map(str::to_owned).collect();
         concepts.push(Concept { sort, english, korean, codes: codes.collect(), excluded });
     }
-    // A class is called by its members' names too: a record names the drug, not the class.
-    let known: Vec<(String, Vec<String>)> = concepts
+    // A class or panel is called by its members' names and codes too: a record names the drug, not the class.
+    let known: Vec<Member> = concepts
         .iter()
-        .filter(|concept| concept.sort == Sort::Medicine)
+        .filter(|concept| matches!(concept.sort, Sort::Medicine | Sort::Lab))
         .filter_map(|concept| {
-            let all = concept.english.iter().chain(&concept.korean).map(|name| name.text.clone()).collect();
-            Some((concept.english.first()?.text.clone(), all))
+            let names = concept.english.iter().chain(&concept.korean).map(|name| name.text.clone()).collect();
+            Some(Member { first: concept.english.first()?.text.clone(), names, codes: concept.codes.clone(), excluded: concept.excluded.clone() })
         })
         .collect();
     for (concept, members) in concepts.iter_mut().zip(members) {
-        let names = members.iter().flat_map(|member| known.iter().filter(move |(name, _)| name == member).flat_map(|(_, all)| all.clone()));
-        concept.korean.extend(names.map(|text| Name { text, capital: true }));
+        for member in known.iter().filter(|member| members.contains(&member.first)) {
+            concept.korean.extend(member.names.iter().map(|text| Name { text: text.clone(), capital: true }));
+            if concept.sort == Sort::Panel {
+                concept.codes.extend(member.codes.iter().cloned());
+                concept.excluded.extend(member.excluded.iter().cloned());
+            }
+        }
     }
     concepts
+}
+
+/// What a class or panel takes over from its members.
+struct Member {
+    first: String,
+    names: Vec<String>,
+    codes: Vec<(String, String)>,
+    excluded: Vec<String>,
 }
 
 fn names(column: &str) -> Vec<Name> {
@@ -150,6 +166,7 @@ fn sort(letter: &str) -> Option<Sort> {
         "R" => Sort::Procedure,
         "S" => Sort::Social,
         "A" => Sort::Allergen,
+        "G" => Sort::Panel,
         _ => return None,
     })
 }

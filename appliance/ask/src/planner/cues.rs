@@ -39,10 +39,10 @@ pub(super) const KINDS: &[(Kind, &[&str])] = &[
 
 pub(super) const COUNT: &[&str] = &["how many times", "how many", "number of times", "number of", "how often", "count of", "count", "total number", "몇 번이나", "몇 번", "몇번", "몇 회", "몇회", "몇 건", "몇건", "몇 개", "몇개", "몇 가지", "몇가지", "몇 차례", "횟수", "총 몇", "몇 종", "몇 차까지", "몇 차", "몇차"];
 pub(super) const SINCE: &[&str] = &["how long ago", "how long since", "how long has it been", "time since", "days since", "얼마나 됐", "얼마나 되었", "얼마나 지났", "얼마나 전", "며칠 전", "몇 년 전", "몇 개월 전", "얼마 전"];
-pub(super) const DURATION: &[&str] = &["how long", "duration", "length of stay", "how many days", "los", "얼마나 오래", "얼마 동안", "얼마동안", "며칠 동안", "며칠동안", "며칠간", "몇 일", "며칠이나", "기간", "재원일수", "재원 일수", "재원기간"];
+pub(super) const DURATION: &[&str] = &["며칠 있", "며칠이었", "며칠 입원", "며칠 걸", "how long", "duration", "length of stay", "how many days", "los", "얼마나 오래", "얼마 동안", "얼마동안", "며칠 동안", "며칠동안", "며칠간", "몇 일", "며칠이나", "기간", "재원일수", "재원 일수", "재원기간"];
 pub(super) const AGE_AT: &[&str] = &["how old was", "how old were", "age at", "at what age", "what age was", "age when", "age of onset", "몇 살 때", "몇살 때", "몇 살에", "몇살에", "몇 세 때", "몇 세에", "몇세에", "나이에", "당시 나이", "몇 살이었", "몇 살에"];
-pub(super) const WHEN: &[&str] = &["when", "what date", "which date", "date of", "what day", "which day", "what year", "onset date", "start date", "since when", "언제부터", "언제", "날짜", "며칠에", "몇 년도", "몇년도", "일자", "시점"];
-pub(super) const HIGHEST: &[&str] = &["highest", "maximum", "max", "peak", "greatest", "worst", "최고치", "최고값", "최고", "가장 높은", "가장 높았", "제일 높", "가장 높", "최대", "최댓값"];
+pub(super) const WHEN: &[&str] = &["언젠지", "언젠가", "언제로", "며칠날", "몇 월", "when", "what date", "which date", "date of", "what day", "which day", "what year", "onset date", "start date", "since when", "언제부터", "언제", "날짜", "며칠에", "몇 년도", "몇년도", "일자", "시점"];
+pub(super) const HIGHEST: &[&str] = &["피크", "highest", "maximum", "max", "peak", "greatest", "worst", "최고치", "최고값", "최고", "가장 높은", "가장 높았", "제일 높", "가장 높", "최대", "최댓값"];
 pub(super) const LOWEST: &[&str] = &["lowest", "minimum", "min", "nadir", "smallest", "최저치", "최저값", "최저", "가장 낮은", "가장 낮았", "제일 낮", "가장 낮", "최소"];
 pub(super) const AVERAGE: &[&str] = &["average", "mean", "avg", "평균값", "평균"];
 pub(super) const TREND: &[&str] = &["trending", "trend*", "over time", "trajectory", "how has", "how have", "progress*", "improv*", "worsen*", "going up", "going down", "rising", "falling", "course of", "evol*", "추이", "변화 추이", "추세", "경향", "변화", "어떻게 변", "흐름", "좋아졌", "나빠졌", "올랐", "떨어졌"];
@@ -56,7 +56,7 @@ pub(super) const LIST: &[&str] = &["정리", "list", "what are", "which", "what 
 pub(super) const EVER: &[&str] = &["ever", "at any time", "any time", "previously", "history of", "hx of", "h/o", "had", "적이 있", "적 있", "적이", "적은", "한 번이라도", "한번이라도", "이력", "여부", "과거에", "예전에"];
 pub(super) const ACTIVE: &[&str] = &["currently", "current", "active", "ongoing", "at present", "presently", "is on", "are on", "still", "these days", "now taking", "taking now", "on any", "been on", "is taking", "taking", "takes", "on", "현재", "지금", "요즘", "복용 중", "복용중", "복용하는", "복용하고", "드시는", "드시고", "먹는", "먹고", "맞고 있", "쓰고 있", "투약 중", "투약중", "활성", "진행 중", "진행중", "아직"];
 pub(super) const ENDED: &[&str] = &["비활성", "stopped", "discontinued", "discontinue", "resolved", "former", "past medications", "previous medications", "inactive", "no longer", "ended", "quit", "중단", "끊은", "끊었", "종료", "해결된", "해소", "완치", "과거 약", "이전 약", "예전 약", "지난 약"];
-pub(super) const ABNORMAL: &[&str] = &["abnormal*", "out of range", "outside the normal range", "flagged", "not normal", "deranged", "비정상", "이상 소견", "이상 수치", "이상소견", "이상수치", "이상한", "정상이 아닌", "정상범위를 벗어", "정상 범위를 벗어", "벗어난", "벗어나"];
+pub(super) const ABNORMAL: &[&str] = &["정상범위를 벗어난", "정상 범위를 벗어난", "정상범위 벗어난", "정상 범위 벗어난", "정상범위 밖", "abnormal*", "out of range", "outside the normal range", "flagged", "not normal", "deranged", "비정상", "이상 소견", "이상 수치", "이상소견", "이상수치", "이상한", "정상이 아닌", "정상범위를 벗어", "정상 범위를 벗어", "벗어난", "벗어나"];
 pub(super) const NORMAL: &[&str] = &["normal range of", "within normal", "normal", "정상인", "정상이"];
 pub(super) const HIGH: &[&str] = &["elevated", "too high", "high", "raised", "높은 적", "높았던", "높은", "높았", "상승한", "상승"];
 pub(super) const LOW: &[&str] = &["too low", "low", "decreased", "낮은 적", "낮았던", "낮은", "낮았", "감소한", "저하"];
@@ -93,7 +93,7 @@ pub(super) const PERSON: &[(Attribute, &[&str])] = &[
     (Attribute::SpokenLanguage, &["what language", "preferred language", "primary language", "language", "speak", "사용 언어", "언어", "모국어"]),
     (Attribute::Death, &["deceased", "died", "dead", "alive", "date of death", "death", "pass away", "passed away", "사망일", "사망", "돌아가", "생존해"]),
     (Attribute::Contact, &["emergency contact", "next of kin", "보호자", "비상연락", "비상 연락"]),
-    (Attribute::Name, &["patient's name", "full name", "name of the patient", "patient name", "what is his name", "what is her name", "english name", "name", "이름", "성함", "성명"]),
+    (Attribute::Name, &["patient's name", "full name", "name of the patient", "patient name", "영문 이름", "영문이름", "한글 이름", "스펠링", "spelling", "what is his name", "what is her name", "english name", "name", "이름", "성함", "성명"]),
     (Attribute::Named("race"), &["race", "인종"]),
     (Attribute::Named("ethnicity"), &["ethnicity", "민족"]),
     (Attribute::Named("generalPractitioner"), &["primary care", "pcp", "general practitioner", "주치의는 누구"]),
@@ -122,6 +122,7 @@ pub(super) const STOP: &[&str] = &[
 
 /// Pieces of which the rest of a Korean word may consist: particles, endings, light verbs, politeness.
 pub(super) const PIECES: &[&str] = &[
+    "뽑아", "뽑아줘", "불러", "불러줘", "비율", "재", "논", "언젠", "언젠지", "잡혀", "잡힌", "작성", "작성된", "등록", "등록된", "영문", "한글", "스펠링", "유효", "유효한", "안", "걸려", "걸린", "서명", "본인", "거부", "거부하", "거부한", "올라갔", "내려갔", "까지", "얘기", "물어", "참고", "요청", "추가", "변경", "조정", "진행", "발생", "있다", "없다", "한다", "된다", "이다", "거예요", "건데", "싶은데", "느낌", "문의", "급", "빨리", "대신", "쯤",
     "주사", "거리", "중단", "유지", "처리", "남", "두고", "세트",
     "야", "몇", "몇이", "차", "기", "점", "두", "세", "네", "한", "라던데", "던데", "대요", "래요", "라고", "라는", "다고", "뭐라고", "적혀", "적힌", "적어", "적어줘", "정확히", "정확하게", "그대로", "기준", "들", "것들", "항목", "중에", "이랑", "랑", "유지", "말고", "아니면", "아니라", "때문", "때문에",
     "남아", "남아있", "는데", "은데", "데", "나타났", "나타난", "며칠", "몇일", "입소", "들어가", "들어가고", "들어갔", "정리", "올라온", "뜬", "확정", "최종", "첫", "처음", "그", "날", "언제언제", "동안", "총", "합쳐", "각각", "얼마", "만", "나이", "순", "순서", "순으로", "차례", "같이", "함께", "뿐", "밖에", "씩",
@@ -147,3 +148,12 @@ pub(super) const BELOW: &[(&str, bool)] = &[
 ];
 pub(super) const ABOVE_KO: &[(&str, bool)] = &[("이상", true), ("초과", false), ("을 넘", false), ("를 넘", false), ("넘", false), ("보다 높", false), ("보다 큰", false), ("보다 컸", false), ("보다 많", false), ("위로", false), ("이 넘", false), ("가 넘", false)];
 pub(super) const BELOW_KO: &[(&str, bool)] = &[("이하", true), ("미만", false), ("보다 낮", false), ("보다 작", false), ("보다 적", false), ("밑으로", false), ("밑", false), ("아래로", false), ("아래", false), ("안 되", false), ("안되", false)];
+
+/// States of entries that a question may ask for, by the codes in which entries have them.
+pub(super) const STATES: &[(&[&str], &[&str])] = &[
+    (&["on-hold", "suspended"], &["on hold", "held", "hold", "보류"]),
+    (&["unconfirmed", "provisional", "differential"], &["unconfirmed", "not confirmed", "확인 안 된", "확인 안된", "확인되지 않은", "미확진", "미확인", "unverified", "provisional"]),
+    (&["preliminary", "partial", "registered", "draft"], &["preliminary", "예비", "잠정", "서명 안", "서명(확정) 안", "서명 안 된", "미서명", "unsigned", "확정 안 된", "확정 안된", "not final", "not yet final"]),
+    (&["corrected", "amended", "appended"], &["corrected", "amended", "정정", "수정된"]),
+    (&["planned", "proposed", "intended"], &["planned", "예정"]),
+];

@@ -169,7 +169,7 @@ impl Reading {
         for (rank, concept) in lexicon::concepts().iter().enumerate() {
             for name in concept.english.iter().chain(&concept.korean) {
                 // A class lists its members' names only to recognise entries.
-                if name.capital && name.text.chars().any(is_hangul) || name.capital && concept.sort == Sort::Class {
+                if name.capital && name.text.chars().any(is_hangul) || name.capital && matches!(concept.sort, Sort::Class | Sort::Panel) {
                     continue;
                 }
                 for range in self.text.find(&name.text, name.capital) {
@@ -247,6 +247,9 @@ impl Reading {
 
     fn kind_cues(&mut self) {
         for (kind, words) in cues::KINDS {
+            if *kind == Kind::FamilyHistory && self.text.take_cues(&["가족 말고", "가족력 말고", "가족력이 아니라", "not family", "not the family"]) {
+                continue;
+            }
             if self.text.has(words) && words.iter().any(|word| self.text.find(word, false).iter().any(|range| self.text.is_free(range))) {
                 self.encounter_class(*kind);
                 self.text.take_cues(words);
@@ -282,7 +285,7 @@ impl Reading {
         }
         let subject = match (inpatient, emergency, outpatient) {
             (true, false, _) => encounter_subject(&["inpatient", "hospital admission", "입원"], &["IMP", "ACUTE", "NONAC", "inpatient"], "admission", "입원"),
-            (_, true, _) => encounter_subject(&["emergency", "emergency room admission", "응급", "응급실"], &["EMER", "emergency"], "emergency visit", "응급실 내원"),
+            (_, true, _) => encounter_subject(&["emergency room", "emergency department", "응급실"], &["EMER", "emergency"], "emergency visit", "응급실 내원"),
             (false, false, true) => encounter_subject(&["outpatient", "ambulatory", "외래"], &["AMB", "outpatient", "ambulatory"], "outpatient visit", "외래 방문"),
             _ => return,
         };
@@ -303,6 +306,7 @@ impl Reading {
         let first = self.text.take_cues(cues::FIRST);
         let next = self.text.has(&["next", "다음"]) && self.text.take_cues(cues::NEXT);
         self.state();
+        self.standings();
         let latest = self.text.take_cues(cues::LATEST);
         self.limit(latest);
         self.value_words();
@@ -344,6 +348,7 @@ impl Reading {
         let whether = self.is_yes_no() || ever;
         let default = match (measured, self.plan.subjects.is_empty()) {
             (true, false) if self.plan.filter.is_some() && whether => Shape::Whether,
+            (true, false) if self.plan.filter.is_some() && latest => Shape::Latest,
             (true, false) if self.plan.filter.is_some() => Shape::List,
             (true, false) if first => Shape::First,
             (true, false) if latest || self.plan.window.is_none() => Shape::Latest,
@@ -395,6 +400,23 @@ impl Reading {
         }
     }
 
+    /// "on hold", "예비 결과", "정정된": only entries that are so. "Is it final or preliminary?" asks which it is.
+    fn standings(&mut self) {
+        let choice = self.text.has(&["final or preliminary", "preliminary or final", "확정 결과예요 예비", "확정인가 예비", "예비인가 확정"]) || (self.text.has(&["확정", "최종", "final"]) && self.text.has(&["예비", "preliminary"]));
+        if choice {
+            return;
+        }
+        for (codes, words) in cues::STATES {
+            let planned = codes.first() == Some(&"planned") && !self.kinds.contains(&Kind::Encounter);
+            if !planned && self.text.take_cues(words) {
+                self.plan.standings = codes.iter().map(|code| (*code).to_owned()).collect();
+                self.plan.state = State::Any;
+                self.kinds.retain(|kind| *kind != Kind::Planned || !codes.contains(&"planned"));
+                return;
+            }
+        }
+    }
+
     /// "last three", "최근 5회".
     fn limit(&mut self, latest: bool) {
         const COUNTS: &[(&str, usize)] = &[
@@ -423,7 +445,7 @@ impl Reading {
             return;
         }
         // "normal range" asks for the range, not for normal values.
-        if self.text.has(&["normal range", "reference range", "정상 범위", "정상범위", "참고치"]) {
+        if self.text.has(&["normal range", "reference range", "정상 범위", "정상범위", "참고치"]) && !self.text.has(&["out of", "outside", "벗어"]) {
             return;
         }
         let asks_extreme = self.text.has(cues::HIGHEST) || self.text.has(cues::LOWEST);
@@ -451,7 +473,7 @@ impl Reading {
     }
 
     fn measured(&self) -> bool {
-        let by_sort = self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Lab | Sort::Vital | Sort::Social)));
+        let by_sort = self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Lab | Sort::Vital | Sort::Social | Sort::Panel)));
         let own = |subject: &Subject| subject.kinds.iter().all(|kind| matches!(kind, Kind::Lab | Kind::Vital | Kind::OtherObservation | Kind::SocialHistory));
         let by_chart = self.plan.subjects.iter().zip(&self.sorts).any(|(subject, sort)| sort.is_none() && !subject.kinds.is_empty() && own(subject));
         by_sort || by_chart || (self.plan.subjects.is_empty() && self.kinds.iter().any(|kind| matches!(kind, Kind::Lab | Kind::Vital)))
@@ -547,7 +569,7 @@ impl Reading {
         let note = has(&self.kinds, Kind::Note);
         let planned = has(&self.kinds, Kind::Planned) && self.plan.subjects.is_empty();
         // "the ejection fraction on the echo" asks for the measurement; the examination only says where it stands.
-        let measured = self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Lab | Sort::Vital)));
+        let measured = self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Lab | Sort::Vital | Sort::Panel)));
         if measured && !self.text.has(&["and", "랑", "하고", "와", "과", ","]) {
             while let Some(at) = self.sorts.iter().position(|sort| *sort == Some(Sort::Procedure)) {
                 self.sorts.remove(at);
