@@ -31,7 +31,8 @@ pub(super) fn when<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Draf
             Some(when) => {
                 let date = line::date(context, hit.entry, when);
                 line.part(line::label_part(context, hit, group.subject));
-                line.say(": ended ", ": 종료 ").part(Part::one(date, Cite::title(hit.entry)));
+                let ended = format!("{} {date}", context.say("ended", "종료"));
+                line.say(": ", ": ").part(Part::one(ended, Cite::title(hit.entry)));
                 line.brackets(line::event_details(context, hit.entry));
             }
             None => {

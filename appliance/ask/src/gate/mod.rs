@@ -100,8 +100,10 @@ fn words_are_carried(text: &str, quotes: &[&str], author: Author) -> Result<(), 
             if author == Author::Template {
                 return Err(format!("\"{}\" turns the sentence round", word.text));
             }
-            // Another denial than the evidence's own is no paraphrase that can be judged.
-            if !evidence.iter().any(|other| other.is_cue) {
+            // A denial of a denial, or another than the evidence's own, is no paraphrase that can be judged.
+            let doubled = word.polarity != polarity::Polarity::Affirmed
+                && !evidence.iter().any(|other| other.text == word.text && other.polarity == word.polarity);
+            if doubled || !evidence.iter().any(|other| other.is_cue) {
                 return Err(format!("\"{}\" is no denial of the evidence", word.text));
             }
             continue;

@@ -6,7 +6,7 @@ use crate::draft::sentence::Author;
 
 /// Words of this crate's own templates.
 const TEMPLATES: &[&str] = &[
-    "a", "an", "the", "is", "are", "of", "for", "to", "from", "in", "on", "by", "as", "at", "and", "that", "with", "so", "far", "ago", "now", "yes", "it",
+    "a", "an", "the", "is", "are", "of", "for", "to", "from", "in", "on", "by", "as", "at", "and", "that", "with", "so", "far", "ago", "now", "it",
     "latest", "first", "recorded", "record", "entry", "entries", "value", "values", "earlier", "older", "total", "only", "here", "cited", "counted",
     "computed", "including", "marked", "outside", "another", "state", "period", "different", "names", "name", "age", "years", "birth", "date", "mean",
     "closest", "start", "mentioned", "sex",
