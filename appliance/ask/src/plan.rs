@@ -269,6 +269,8 @@ pub enum Relation {
     Before,
     /// After the anchor started (or ended, if it has an end).
     After,
+    /// After the anchor started, whether or not it ended.
+    Since,
     /// Between its start and end.
     During,
 }

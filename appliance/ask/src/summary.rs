@@ -22,6 +22,9 @@ const MODEL_READS: usize = 1_800;
 const MODEL_WRITES: usize = 120;
 /// Sentences of the model that are looked at, a note.
 const MODEL_SENTENCES: usize = 4;
+
+/// Sentences shown of a note that is to be read.
+const READ: usize = 80;
 /// Sentences quoted from a note of which the model's own do not suffice.
 const QUOTED: usize = 4;
 /// Lines a kind in a summary of the whole chart.
@@ -67,7 +70,8 @@ pub(crate) fn summarise<'c>(
         let Some(text) = longest(entry) else { continue };
         summary.draft.sentences.push(heading(context, entry));
         let mut passed = 0;
-        if let Some(model) = model.filter(|_| failed.is_none()) {
+        // "What does the note say" wants the note's own words; only a summary is worded by the model.
+        if let Some(model) = model.filter(|_| failed.is_none() && !reads(context)) {
             summary.asked_model = true;
             match worded(context, entry, text, model, on_first, &mut summary.dropped) {
                 Ok(sentences) => {
@@ -102,6 +106,11 @@ pub(crate) fn summarise<'c>(
         }
     }
     summary
+}
+
+/// The question asks what a note says, not for a summary.
+fn reads(context: Context<'_>) -> bool {
+    context.plan.attribute == Some(crate::plan::Attribute::Conclusion)
 }
 
 fn is_text(entry: &Entry) -> bool {
@@ -236,6 +245,9 @@ fn quoted<'c>(context: Context<'c>, entry: &'c Entry, text: &'c Fact) -> Vec<Sen
         let lower = sentence.to_lowercase();
         TELLING.iter().any(|word| lower.contains(word)) && lower.chars().count() > 12
     };
+    if reads(context) {
+        return all.into_iter().take(READ).map(|sentence| Sentence::item(vec![line::quote_part(entry, text, sentence)], None)).collect();
+    }
     let mut chosen: Vec<&'c str> = all.iter().filter(is_telling).take(QUOTED).copied().collect();
     if chosen.is_empty() {
         chosen = all.into_iter().take(QUOTED).collect();

@@ -99,6 +99,10 @@ fn patients(folder: &Path, most: usize) -> Vec<Patient> {
         files.extend(std::fs::read_dir(folder.join(part)).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_file()).take(most));
     }
     files.sort();
+    // Any other folder of one-patient bundles: the demo hospital's `fhir`, for one.
+    if let Some(more) = std::env::var_os("HAECHI_TEST_BUNDLES") {
+        files = std::fs::read_dir(more).into_iter().flatten().flatten().map(|entry| entry.path()).take(most).collect();
+    }
     files
         .iter()
         .filter_map(|file| {

@@ -61,14 +61,13 @@ fn limits(context: Context<'_>, group: &Group<'_>) -> String {
         State::Ended => context.say(" as ended", " 종료된 상태로는"),
         State::Any => "",
     });
-    let condition = match group.filter {
-        Some(Filter::Abnormal) => context.say(" and marked abnormal", " 이상으로 표시된 것은"),
-        Some(Filter::High) => context.say(" and marked high", " 높음으로 표시된 것은"),
-        Some(Filter::Low) => context.say(" and marked low", " 낮음으로 표시된 것은"),
-        Some(Filter::Normal) => context.say(" and marked normal", " 정상으로 표시된 것은"),
-        Some(Filter::Positive) => context.say(" and positive", " 양성인 것은"),
-        Some(Filter::Negative) => context.say(" and negative", " 음성인 것은"),
-        Some(Filter::Above(..) | Filter::Below(..)) => context.say(" that can be compared with that value", " 그 값과 비교할 수 있는 것은"),
+    // Without any entry the condition was never looked at: "not found" says enough.
+    let condition = match group.filter.filter(|_| !group.unjudged.is_empty()) {
+        Some(Filter::Above(..) | Filter::Below(..)) => {
+            context.say(" with a value that can be compared with that one", " 그 값과 비교할 수 있는 값을")
+        }
+        Some(Filter::Positive | Filter::Negative) => context.say(" with a result that says so", " 양성·음성을 말해 주는 결과를"),
+        Some(_) => context.say(" with a flag or reference range to judge it by", " 판정 표시나 참고치가 있는 값을"),
         None => "",
     };
     said.push_str(condition);
@@ -106,12 +105,38 @@ pub(super) fn withdrawn<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut
     }
 }
 
+/// What is on hold is not being taken, and must not be forgotten either.
+pub(super) fn on_hold(context: Context<'_>, group: &Group<'_>, draft: &mut Draft<'_>) {
+    if context.plan.state != State::Active {
+        return;
+    }
+    let held: Vec<String> = group
+        .other_state
+        .iter()
+        .filter(|hit| matches!(hit.entry.standing, haechi_record::chart::Standing::SaidAs("on-hold")))
+        .map(|hit| {
+            let date = line::dates(context, hit.entry).map(|date| format!("{}{date})", context.say(" (", "("))).unwrap_or_default();
+            format!("{}{date}", line::name(hit.entry))
+        })
+        .collect();
+    if !held.is_empty() {
+        let held = held.join(", ");
+        draft.warn(if context.is_korean() {
+            format!("보류 상태라 활성 목록에 넣지 않은 기록: {held}.")
+        } else {
+            format!("On hold, and not listed as active: {held}.")
+        });
+    }
+}
+
 /// Nothing was found in the period or state asked, but outside it: the newest of that is worth knowing.
 pub(super) fn elsewhere<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Draft<'c>) {
-    let (english, korean, hits) = if group.other_state.is_empty() {
-        ("Outside that period, the latest is ", "그 기간 밖의 가장 최근 기록: ", &group.outside)
-    } else {
+    let (english, korean, hits) = if !group.unjudged.is_empty() {
+        ("The latest entry, as recorded: ", "가장 최근 기록: ", &group.unjudged)
+    } else if !group.other_state.is_empty() {
         ("In another state, the latest is ", "다른 상태의 가장 최근 기록: ", &group.other_state)
+    } else {
+        ("Outside that period, the latest is ", "그 기간 밖의 가장 최근 기록: ", &group.outside)
     };
     if group.subject.is_none() && group.other_state.is_empty() {
         return;

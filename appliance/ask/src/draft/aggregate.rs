@@ -44,19 +44,20 @@ fn decimals(value: &Measured) -> usize {
     value.text.split_once('.').map_or(0, |(_, fraction)| fraction.len()).min(6)
 }
 
-/// The mean of numbers, rounded to one decimal more than the most precise of them has.
+/// The mean of numbers, rounded to one decimal more than the most precise of them has, at most two: a mean of readings is
+/// not more precise than that.
 pub(crate) fn mean(values: &[&Measured]) -> Option<String> {
     let numbers: Vec<f64> = values.iter().filter_map(|value| value.number).collect();
     if numbers.is_empty() || numbers.len() != values.len() {
         return None;
     }
-    let precision = values.iter().map(|value| decimals(value)).max().unwrap_or(0).min(3) + 1;
+    let precision = values.iter().map(|value| decimals(value)).max().unwrap_or(0).min(1) + 1;
     Some(round(numbers.iter().sum::<f64>() / numbers.len() as f64, precision))
 }
 
 /// How far two values are apart, without sign, as precise as the more precise of them.
 pub(crate) fn difference(one: &Measured, other: &Measured) -> Option<String> {
-    Some(round((other.number? - one.number?).abs(), decimals(one).max(decimals(other)).min(4)))
+    Some(round((other.number? - one.number?).abs(), decimals(one).max(decimals(other)).min(3)))
 }
 
 fn round(number: f64, precision: usize) -> String {

@@ -73,7 +73,8 @@ fn parts<'c>(context: Context<'c>, hit: &Hit<'c>, attribute: Attribute) -> Vec<P
             }
             said.extend(entry.verification.as_deref().map(|code| words::state(code, context.language())));
             said.dedup();
-            said.into_iter().map(|state| Part::one(state, Cite::title(entry))).collect()
+            let values = hit.values().into_iter().map(|value| Part::one(quantity(value), Cite::value(entry, value)));
+            values.chain(said.into_iter().map(|state| Part::one(state, Cite::title(entry)))).collect()
         }
         Attribute::ReferenceRange => hit
             .values()
@@ -90,6 +91,12 @@ fn parts<'c>(context: Context<'c>, hit: &Hit<'c>, attribute: Attribute) -> Vec<P
             .map(|value| Part::one(value.unit.clone(), Cite::value(entry, value)))
             .collect(),
         Attribute::Conclusion => conclusion(context, hit),
+        Attribute::Dose => {
+            let found = facts(hit, &words::facts_of(attribute));
+            // Without a recorded dosage the strength in the product's name is what the record says.
+            let strength = found.is_empty() && entry.title.contains(|c: char| c.is_ascii_digit());
+            if strength { vec![Part::one(entry.title.clone(), Cite::title(entry))] } else { found }
+        }
         other => facts(hit, &words::facts_of(other)),
     }
 }

@@ -111,7 +111,8 @@ pub(super) fn label_part<'c>(context: Context<'c>, hit: &Hit<'c>, subject: Optio
 /// The values of a hit: `7.1%`, `120/80 mmHg`, `Positive`, or each component by name.
 pub(super) fn value_parts<'c>(context: Context<'c>, hit: &Hit<'c>) -> Vec<Part<'c>> {
     let values = hit.values();
-    if let [systolic, diastolic] = values.as_slice()
+    if let [one, other] = values.as_slice()
+        && let (systolic, diastolic) = if is_pressure(one, "8480-6") { (*one, *other) } else { (*other, *one) }
         && is_pressure(systolic, "8480-6")
         && is_pressure(diastolic, "8462-4")
         && evidence::same_unit(&systolic.unit, &diastolic.unit)

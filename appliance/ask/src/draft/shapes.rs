@@ -23,6 +23,7 @@ pub(super) fn group<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Dra
     if draft.sentences.len() == before && draft.missing.len() == missing {
         draft.missing.push(absence::not_found(context, group));
     }
+    absence::on_hold(context, group, draft);
     absence::withdrawn(context, group, draft);
     conflict::warn(context, group, draft);
     unjudged(context, group, draft);

@@ -31,7 +31,8 @@ pub(crate) fn in_state(entry: &Entry, asked: State) -> bool {
             "" => entry.until.is_none(),
             _ => false,
         },
-        Kind::Medication => matches!(status, "active" | "on-hold" | "in-progress" | "intended" | ""),
+        // What is on hold is not being taken.
+        Kind::Medication => matches!(status, "active" | "in-progress" | "intended" | ""),
         Kind::Encounter => matches!(status, "in-progress" | "arrived" | "triaged" | "onleave"),
         Kind::Planned | Kind::Device => {
             matches!(status, "active" | "accepted" | "proposed" | "planned" | "on-hold" | "draft" | "in-progress" | "")
@@ -112,6 +113,7 @@ pub(super) fn beside(anchor: Option<(Relation, &Entry)>, entry: &Entry, zone: &T
     match relation {
         Relation::Before => to < begin || (to == begin && precedes(entry, anchor, zone)),
         Relation::After => from > end || (from == end && precedes(anchor, entry, zone)),
+        Relation::Since => from >= begin,
         Relation::During => linked || (from >= begin && to <= end),
     }
 }

@@ -33,7 +33,8 @@ pub fn check(sentence: &Sentence<'_>, context: Context<'_>) -> Result<(), String
     for cite in sentence.cites() {
         match cite.of {
             Of::Entry(entry) => {
-                if !context.chart.entries.iter().any(|own| std::ptr::eq(own, entry)) {
+                // The very entry of this chart, not one that looks like it.
+                if !context.chart.entries.as_ptr_range().contains(&std::ptr::from_ref(entry)) {
                     return Err("the evidence is not this patient's".to_owned());
                 }
                 state_is_said(entry, &text, sentence.author, context)?;

@@ -123,10 +123,12 @@ fn fact(cite: &Cite<'_>, context: Context<'_>, known: &mut Vec<String>) {
 }
 
 /// The asked attribute's own name, where the citation is of that attribute.
-fn labels(_entry: &Entry, fact: Option<&str>, context: Context<'_>, known: &mut Vec<String>) {
+fn labels(entry: &Entry, fact: Option<&str>, context: Context<'_>, known: &mut Vec<String>) {
     let Some(attribute) = context.plan.attribute else { return };
     let fits = match attribute {
         Attribute::Status | Attribute::ReferenceRange | Attribute::Unit | Attribute::Conclusion => true,
+        // The strength in a product's name is a dose of a kind.
+        Attribute::Dose if fact.is_none() => entry.title.contains(|c: char| c.is_ascii_digit()),
         other => fact.is_some_and(|fact| words::facts_of(other).iter().any(|name| name.eq_ignore_ascii_case(fact))),
     };
     if fits {

@@ -25,12 +25,15 @@ pub(crate) enum Sort {
     Allergen,
     /// Several laboratory results that are ordered together.
     Panel,
+    /// A visit or stay of its own name.
+    Stay,
 }
 
 impl Sort {
     /// Entries that can be such a thing, when the question names no kind.
     pub(crate) fn kinds(self) -> &'static [Kind] {
         match self {
+            Self::Stay => &[Kind::Encounter, Kind::Procedure],
             Self::Panel => &[Kind::Lab, Kind::OtherObservation],
             Self::Lab => &[Kind::Lab, Kind::OtherObservation, Kind::Vital],
             Self::Vital => &[Kind::Vital, Kind::OtherObservation, Kind::Lab],
@@ -167,6 +170,7 @@ fn sort(letter: &str) -> Option<Sort> {
         "S" => Sort::Social,
         "A" => Sort::Allergen,
         "G" => Sort::Panel,
+        "E" => Sort::Stay,
         _ => return None,
     })
 }

@@ -41,9 +41,9 @@ pub(super) const COUNT: &[&str] = &["how many times", "how many", "number of tim
 pub(super) const SINCE: &[&str] = &["how long ago", "how long since", "how long has it been", "time since", "days since", "얼마나 됐", "얼마나 되었", "얼마나 지났", "얼마나 전", "며칠 전", "몇 년 전", "몇 개월 전", "얼마 전"];
 pub(super) const DURATION: &[&str] = &["며칠 있", "며칠이었", "며칠 입원", "며칠 걸", "how long", "duration", "length of stay", "how many days", "los", "얼마나 오래", "얼마 동안", "얼마동안", "며칠 동안", "며칠동안", "며칠간", "몇 일", "며칠이나", "기간", "재원일수", "재원 일수", "재원기간"];
 pub(super) const AGE_AT: &[&str] = &["how old was", "how old were", "age at", "at what age", "what age was", "age when", "age of onset", "몇 살 때", "몇살 때", "몇 살에", "몇살에", "몇 세 때", "몇 세에", "몇세에", "나이에", "당시 나이", "몇 살이었", "몇 살에"];
-pub(super) const WHEN: &[&str] = &["언젠지", "언젠가", "언제로", "며칠날", "몇 월", "when", "what date", "which date", "date of", "what day", "which day", "what year", "onset date", "start date", "since when", "언제부터", "언제", "날짜", "며칠에", "몇 년도", "몇년도", "일자", "시점"];
-pub(super) const HIGHEST: &[&str] = &["피크", "highest", "maximum", "max", "peak", "greatest", "worst", "최고치", "최고값", "최고", "가장 높은", "가장 높았", "제일 높", "가장 높", "최대", "최댓값"];
-pub(super) const LOWEST: &[&str] = &["lowest", "minimum", "min", "nadir", "smallest", "최저치", "최저값", "최저", "가장 낮은", "가장 낮았", "제일 낮", "가장 낮", "최소"];
+pub(super) const WHEN: &[&str] = &["give dates", "dates", "언젠지", "언젠가", "언제로", "며칠날", "몇 월", "when", "what date", "which date", "date of", "what day", "which day", "what year", "onset date", "start date", "since when", "언제부터", "언제", "날짜", "며칠에", "몇 년도", "몇년도", "일자", "시점"];
+pub(super) const HIGHEST: &[&str] = &["제일 높았던", "가장 높았던", "제일 높은", "피크", "highest", "maximum", "max", "peak", "greatest", "worst", "최고치", "최고값", "최고", "가장 높은", "가장 높았", "제일 높", "가장 높", "최대", "최댓값"];
+pub(super) const LOWEST: &[&str] = &["제일 낮았던", "가장 낮았던", "제일 낮은", "lowest", "minimum", "min", "nadir", "smallest", "최저치", "최저값", "최저", "가장 낮은", "가장 낮았", "제일 낮", "가장 낮", "최소"];
 pub(super) const AVERAGE: &[&str] = &["average", "mean", "avg", "평균값", "평균"];
 pub(super) const TREND: &[&str] = &["trending", "trend*", "over time", "trajectory", "how has", "how have", "progress*", "improv*", "worsen*", "going up", "going down", "rising", "falling", "course of", "evol*", "추이", "변화 추이", "추세", "경향", "변화", "어떻게 변", "흐름", "좋아졌", "나빠졌", "올랐", "떨어졌"];
 pub(super) const CHANGE: &[&str] = &["compared to previous", "compared with previous", "compared to last", "difference", "changed since", "change since", "change from", "delta", "how much did", "이전과 비교", "지난번과 비교", "지난 번과 비교", "전과 비교", "차이", "얼마나 올", "얼마나 떨", "얼마나 변", "비교"];
@@ -101,7 +101,7 @@ pub(super) const PERSON: &[(Attribute, &[&str])] = &[
 
 /// Words that carry nothing to look for.
 pub(super) const STOP: &[&str] = &[
-    "dates", "doses", "dose", "episode", "episodes", "baby", "home", "marked", "kid", "child", "saw", "two", "file", "board", "unit", "units", "score", "scores", "full", "conflicting", "observation", "observations", "ve", "ll", "d", "m",
+    "doses", "plan", "insurance", "dose", "episode", "episodes", "baby", "home", "marked", "kid", "child", "saw", "two", "file", "board", "unit", "units", "score", "scores", "full", "conflicting", "observation", "observations", "ve", "ll", "d", "m",
     "entry", "entries", "charted", "exact", "name", "names", "called", "seen", "mention", "mentions", "written", "wrote", "birth", "last", "latest", "first", "bring", "around", "through", "remain", "remains", "every", "pull", "quote", "gave",
     "individual", "gentleman", "lady", "guy", "woman", "man", "boy", "girl", "ever", "looks", "looking", "trend", "running", "run", "runs", "comes", "found", "happening", "doing", "prior", "three", "four", "five", "once", "twice", "half",
     "resolved", "active", "inactive", "final", "us", "our", "let's", "remind", "anything", "something", "everything", "nothing", "sure", "okay", "ok", "correct", "true", "right", "wrong", "compared", "together", "along", "plus", "incl", "including",
@@ -122,6 +122,7 @@ pub(super) const STOP: &[&str] = &[
 
 /// Pieces of which the rest of a Korean word may consist: particles, endings, light verbs, politeness.
 pub(super) const PIECES: &[&str] = &[
+    "같은데", "같은", "뭐뭐", "뭐뭐로", "서로", "안", "맞는", "혈액", "돼", "돼있",
     "뽑아", "뽑아줘", "불러", "불러줘", "비율", "재", "논", "언젠", "언젠지", "잡혀", "잡힌", "작성", "작성된", "등록", "등록된", "영문", "한글", "스펠링", "유효", "유효한", "안", "걸려", "걸린", "서명", "본인", "거부", "거부하", "거부한", "올라갔", "내려갔", "까지", "얘기", "물어", "참고", "요청", "추가", "변경", "조정", "진행", "발생", "있다", "없다", "한다", "된다", "이다", "거예요", "건데", "싶은데", "느낌", "문의", "급", "빨리", "대신", "쯤",
     "주사", "거리", "중단", "유지", "처리", "남", "두고", "세트",
     "야", "몇", "몇이", "차", "기", "점", "두", "세", "네", "한", "라던데", "던데", "대요", "래요", "라고", "라는", "다고", "뭐라고", "적혀", "적힌", "적어", "적어줘", "정확히", "정확하게", "그대로", "기준", "들", "것들", "항목", "중에", "이랑", "랑", "유지", "말고", "아니면", "아니라", "때문", "때문에",

@@ -73,6 +73,10 @@ impl Reading {
             (Relation::Before, Kind::Procedure, &["before surgery", "pre-op", "preop", "before the operation", "before the surgery", "prior to surgery", "수술 전", "수술 이전"]),
             (Relation::After, Kind::Procedure, &["after surgery", "post-op", "postop", "after the operation", "after the surgery", "수술 후", "수술 이후"]),
         ];
+        // "퇴원요약에서 퇴원 후 계획" is about what a note says.
+        if self.text.has(&["note", "notes", "summar*", "요약", "요약지", "기록지", "노트", "기록에서", "report"]) {
+            return;
+        }
         for (relation, kind, words) in ANCHORS {
             if self.text.take_cues(words) {
                 let subject = (*kind == Kind::Encounter).then(|| encounter_subject(&["inpatient", "hospital admission", "입원"], &["IMP", "ACUTE", "NONAC"], "admission", "입원"));
@@ -180,7 +184,12 @@ impl Reading {
         }
         for (phrase, kinds) in vocabulary.phrases() {
             for range in self.text.find(phrase, false) {
-                candidates.push(Candidate { start: range.start, end: range.end, rank: usize::MAX, subject: own_subject(phrase, kinds), sort: None });
+                // What only relatives have is not the patient's.
+                let mut kinds: Vec<Kind> = kinds.iter().copied().filter(|kind| *kind != Kind::FamilyHistory).collect();
+                if kinds.is_empty() {
+                    kinds.push(Kind::Problem);
+                }
+                candidates.push(Candidate { start: range.start, end: range.end, rank: usize::MAX, subject: own_subject(phrase, &kinds), sort: None });
             }
         }
         candidates.sort_by_key(|candidate| (std::cmp::Reverse(candidate.end - candidate.start), candidate.rank, candidate.start));
@@ -266,7 +275,7 @@ impl Reading {
         // An intensive care stay or a prenatal visit is an encounter of its own name.
         let mut named = false;
         for (subject, sort) in self.plan.subjects.iter_mut().zip(&self.sorts) {
-            if *sort == Some(Sort::Procedure) || subject.kinds.contains(&Kind::Encounter) {
+            if matches!(sort, Some(Sort::Procedure | Sort::Stay)) || subject.kinds.contains(&Kind::Encounter) {
                 named = true;
                 if !subject.kinds.contains(&Kind::Encounter) {
                     subject.kinds.push(Kind::Encounter);
@@ -590,7 +599,7 @@ impl Reading {
                 subject.kinds = vec![Kind::Immunization];
             } else if note && *sort != Some(Sort::Procedure) && subject.kinds != [Kind::Encounter] {
                 subject.kinds = vec![Kind::Note];
-            } else if !wanted.is_empty() && !matches!(sort, Some(Sort::Procedure)) {
+            } else if !wanted.is_empty() && !matches!(sort, Some(Sort::Procedure | Sort::Stay | Sort::Lab | Sort::Vital | Sort::Panel | Sort::Social)) {
                 subject.kinds = wanted;
             }
         }
@@ -626,6 +635,13 @@ impl Reading {
         scope.sort_unstable();
         scope.dedup();
         self.plan.scope = scope;
+        // What a note says is read from the note: its sentences are quoted.
+        let read = matches!(self.plan.shape, Shape::Latest | Shape::First) || self.plan.attribute == Some(Attribute::Conclusion);
+        if self.plan.scope == [Kind::Note] && self.plan.subjects.is_empty() && read && self.plan.standings.is_empty() {
+            self.plan.shape = Shape::Summary;
+            self.plan.attribute = Some(Attribute::Conclusion);
+            self.plan.limit = Some(1);
+        }
     }
 
     /// What nothing accounts for.

@@ -93,7 +93,7 @@ impl Text {
             let after = rest.chars().next();
             let ends = if is_hangul(last) {
                 // A last word of one syllable must end there: 혈소판 수, not 혈소판 수치.
-                let alone = term.chars().count() == 1 || term.rsplit(' ').next().is_some_and(|word| term.contains(' ') && word.chars().count() == 1);
+                let alone = term.chars().count() == 1 || term.ends_with(" 수");
                 !alone || single_syllable_ends(rest)
             } else {
                 let plural = rest.strip_prefix("'s").or_else(|| rest.strip_prefix('s')).is_some_and(|rest| {

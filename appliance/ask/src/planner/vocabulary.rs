@@ -25,7 +25,7 @@ const COMMON: &[&str] = &[
     "presence", "automated", "count", "percent", "status", "assessment", "screening", "evaluation", "examination", "education", "therapy", "therapeutic", "care", "management", "encounter", "visit", "symptom", "problem", "check",
     "without", "with", "other", "left", "right", "upper", "lower", "first", "second", "primary", "secondary", "adult", "child", "body", "patient", "medical", "report", "note", "panel", "total", "mean", "type", "level", "initial", "general",
     "clinical", "hospital", "admission", "discharge", "emergency", "outpatient", "inpatient", "follow", "plan", "system", "using", "from", "that", "this", "test", "result", "specimen", "date", "time", "score", "index", "rate", "ratio",
-    "검사", "환자", "결과", "기록", "진료", "입원", "퇴원", "외래", "수술", "치료", "상세불명", "기타", "급성", "만성", "상세불명의", "의한", "않은", "동반", "동반한", "합병증", "없는", "제제", "밀리그램", "추적", "관찰", "소견", "경과", "초진", "병원", "현재", "최근", "약물", "예방", "접종", "평가", "계획",
+    "상태", "검사", "환자", "결과", "기록", "진료", "입원", "퇴원", "외래", "수술", "치료", "상세불명", "기타", "급성", "만성", "상세불명의", "의한", "않은", "동반", "동반한", "합병증", "없는", "제제", "밀리그램", "추적", "관찰", "소견", "경과", "초진", "병원", "현재", "최근", "약물", "예방", "접종", "평가", "계획",
 ];
 
 impl Vocabulary {

@@ -62,9 +62,16 @@ fn all_kinds_that_were_searched_are_named() {
 }
 
 #[test]
-fn the_condition_is_part_of_what_was_not_found() {
-    let answer = Hand::new(&[]).clean(&Plan { filter: Some(Filter::Abnormal), ..plan(En, Shape::List, &[Kind::Lab]) });
-    assert!(answer.answer.starts_with("Nothing was found and marked abnormal in the record"), "{}", answer.answer);
+fn a_condition_that_cannot_be_judged_is_said_and_the_entry_shown() {
+    let plan = |language| Plan { filter: Some(Filter::High), ..about(language, Shape::Whether, &[Kind::Lab], hba1c()) };
+    let answer = one().clean(&plan(En));
+    assert!(answer.abstained);
+    assert!(answer.answer.starts_with("HbA1c: not found with a flag or reference range to judge it by in the record as of"), "{}", answer.answer);
+    assert_eq!(answer.claims[0].text, "The latest entry, as recorded: HbA1c (Hemoglobin A1c): 7.1% (2020-01-01).");
+    assert!(one().clean(&plan(Ko)).answer.contains("판정 표시나 참고치가 있는 값을 찾지 못했습니다"));
+    // Where there is nothing at all, nothing was judged.
+    let nothing = Hand::new(&[]).clean(&plan(En));
+    assert!(nothing.answer.starts_with("HbA1c: not found in the record as of"), "{}", nothing.answer);
 }
 
 #[test]

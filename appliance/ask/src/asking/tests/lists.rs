@@ -97,12 +97,13 @@ fn medications_with_their_dosage() {
     assert_eq!(
         texts(&hand.clean(&active(En))),
         [
-            "2 medication entries are recorded (including: on hold):",
-            "Amlodipine 5 MG (2022-01-05, on hold, once daily)",
-            "Metformin 500 MG Oral Tablet (2021-01-05, active, 1정 하루 2회 식후)",
+            "Metformin 500 MG Oral Tablet (2021-01-05, active, 1정 하루 2회 식후).",
         ]
     );
-    assert!(!hand.clean(&active(Ko)).answer.contains("Aspirin"));
+    assert_eq!(hand.clean(&active(En)).warnings.first().map(String::as_str), Some("On hold, and not listed as active: Amlodipine 5 MG (2022-01-05)."));
+    let korean = hand.clean(&active(Ko));
+    assert!(!korean.answer.contains("Aspirin"));
+    assert_eq!(korean.warnings.first().map(String::as_str), Some("보류 상태라 활성 목록에 넣지 않은 기록: Amlodipine 5 MG(2022-01-05)."));
 }
 
 #[test]

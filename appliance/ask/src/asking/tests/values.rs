@@ -402,7 +402,7 @@ fn a_bound_in_another_unit_is_not_compared() {
     let plan = Plan { filter, filter_unit: Some("mmol/L".to_owned()), ..about(En, Shape::Whether, LABS, hba1c()) };
     let answer = three().clean(&plan);
     assert!(answer.abstained);
-    assert!(answer.answer.contains("that can be compared with that value"), "{}", answer.answer);
+    assert!(answer.answer.contains("with a value that can be compared with that one"), "{}", answer.answer);
 }
 
 #[test]
@@ -476,4 +476,25 @@ fn two_subjects_are_answered_one_by_one() {
     assert!(!answer.abstained);
     assert_eq!(answer.claims.len(), 1);
     assert!(answer.answer.ends_with("creatinine: not found in the record as of 2024-05-01 09:00 (searched: lab results)."), "{}", answer.answer);
+}
+
+#[test]
+fn a_citation_names_the_hl7_field_that_the_element_came_from() {
+    let mut hand = three();
+    let fields = vec![("valueQuantity".to_owned(), "OBX[2]-5".to_owned()), ("code".to_owned(), "OBX[2]-3".to_owned())];
+    for entry in &mut hand.chart.entries {
+        entry.origin = Some(haechi_record::chart::Origin { control_id: "MSG1".to_owned(), fields: fields.clone() });
+    }
+    let answer = hand.clean(&about(En, Shape::Latest, LABS, hba1c()));
+    assert_eq!(answer.citations[0].r#where, "valueQuantity (OBX[2]-5)");
+    let count = hand.clean(&about(En, Shape::Count, LABS, hba1c()));
+    assert_eq!(count.citations[0].r#where, "code.text (OBX[2]-3)", "what stands in `code` came from where `code` came from");
+}
+
+#[test]
+fn the_same_chart_gives_the_same_answer() {
+    for language in [En, Ko] {
+        let plan = about(language, Shape::Trend, LABS, hba1c());
+        assert_eq!(three().clean(&plan).answer, three().clean(&plan).answer);
+    }
 }
