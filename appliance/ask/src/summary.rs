@@ -30,10 +30,23 @@ const QUOTED: usize = 4;
 /// Lines a kind in a summary of the whole chart.
 const KIND_LINES: usize = 12;
 
-/// Headings and words by which sentences that matter begin.
+/// How a line of a note begins, and how much what follows tells: conclusions before plans before complaints.
+const SECTIONS: &[(u8, &[&str])] = &[
+    (
+        5,
+        &[
+            "a)", "a:", "assessment", "impression", "diagnos", "conclusion", "final diag", "discharge diag", "진단", "평가", "소견", "결론", "판정", "퇴원진단", "최종진단",
+            "요약",
+        ],
+    ),
+    (4, &["p)", "p:", "plan", "recommend", "hospital course", "course", "follow", "disposition", "계획", "권고", "경과", "치료", "추적", "향후", "처치"]),
+    (3, &["s)", "s:", "chief complaint", "subjective", "reason for", "hpi", "history of present", "주소", "주호소", "현병력", "입원사유", "내원"]),
+    (1, &["o)", "o:", "objective", "lab", "vital", "medication", "투약", "검사", "활력", "금일", "처방", "family", "social", "allerg", "과거력", "가족력"]),
+];
+/// Sentences outside any section that tell much.
 const TELLING: &[&str] = &[
-    "assessment", "impression", "plan", "diagnos", "conclusion", "summary", "chief complaint", "hospital course", "discharge", "finding",
-    "recommend", "follow", "admitted", "started", "진단", "평가", "계획", "결론", "소견", "주호소", "주소", "경과", "퇴원", "입원", "처방", "추적", "투여",
+    "admitted", "diagnosed", "started", "discharged", "underwent", "revealed", "consistent with", "follow-up", "입원", "진단", "퇴원", "시행", "투여", "호전", "악화",
+    "의심", "추적",
 ];
 
 /// What came of it.
@@ -62,12 +75,12 @@ pub(crate) fn summarise<'c>(
     hits.dedup_by(|a, b| a.entry.source == b.entry.source);
     standing(context, evidence, &hits, &mut summary.draft);
     let mut notes: Vec<&'c Entry> =
-        hits.iter().map(|hit| hit.entry).filter(|entry| is_text(entry) && longest(entry).is_some()).collect();
+        hits.iter().map(|hit| hit.entry).filter(|entry| is_text(entry) && main_text(entry).is_some()).collect();
     notes.dedup_by(|a, b| a.source == b.source);
     let newest = context.plan.limit.unwrap_or(NOTES).clamp(1, NOTES * 2);
     let mut failed = None;
     for entry in notes.iter().rev().take(newest) {
-        let Some(text) = longest(entry) else { continue };
+        let Some(text) = main_text(entry) else { continue };
         summary.draft.sentences.push(heading(context, entry));
         let mut passed = 0;
         // "What does the note say" wants the note's own words; only a summary is worded by the model.
@@ -117,7 +130,11 @@ fn is_text(entry: &Entry) -> bool {
     matches!(entry.kind, Kind::Note | Kind::Report | Kind::Imaging)
 }
 
-fn longest(entry: &Entry) -> Option<&Fact> {
+/// The conclusion where there is one, else the longest text.
+fn main_text(entry: &Entry) -> Option<&Fact> {
+    if let Some(conclusion) = entry.texts.iter().find(|text| text.name == "conclusion" && !text.text.trim().is_empty()) {
+        return Some(conclusion);
+    }
     entry.texts.iter().filter(|text| !text.text.trim().is_empty()).max_by_key(|text| text.text.len())
 }
 
@@ -238,21 +255,9 @@ fn reservation<'c>(context: Context<'c>, entry: &'c Entry) -> Option<Part<'c>> {
     Some(Part::one(format!(" ({})", words::state(word, context.language())), Cite::title(entry)))
 }
 
-/// Sentences of the note itself: those that sound like a conclusion first, else the first ones; in the order of the note.
+/// Sentences of the note itself, those that tell most, in the order of the note.
 fn quoted<'c>(context: Context<'c>, entry: &'c Entry, text: &'c Fact) -> Vec<Sentence<'c>> {
-    let all = excerpt::sentences(&text.text);
-    let is_telling = |sentence: &&&str| {
-        let lower = sentence.to_lowercase();
-        TELLING.iter().any(|word| lower.contains(word)) && lower.chars().count() > 12
-    };
-    if reads(context) {
-        return all.into_iter().take(READ).map(|sentence| Sentence::item(vec![line::quote_part(entry, text, sentence)], None)).collect();
-    }
-    let mut chosen: Vec<&'c str> = all.iter().filter(is_telling).take(QUOTED).copied().collect();
-    if chosen.is_empty() {
-        chosen = all.into_iter().take(QUOTED).collect();
-    }
-    chosen
+    telling(&text.text)
         .into_iter()
         .map(|sentence| {
             let mut parts = vec![line::quote_part(entry, text, sentence)];
@@ -260,4 +265,50 @@ fn quoted<'c>(context: Context<'c>, entry: &'c Entry, text: &'c Fact) -> Vec<Sen
             Sentence::item(parts, None)
         })
         .collect()
+}
+
+fn telling(text: &str) -> Vec<&str> {
+    let mut weight = 0;
+    let mut weighed: Vec<(u8, usize, &str)> = Vec::new();
+    for row in text.lines() {
+        let row_start = row.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        if let Some(section) = section(&row_start) {
+            weight = section;
+        }
+        for sentence in excerpt::sentences(row) {
+            let lower = sentence.to_lowercase();
+            let own = section(lower.trim_start_matches(|c: char| !c.is_alphanumeric())).unwrap_or(weight);
+            let told = u8::from(TELLING.iter().any(|word| lower.contains(word))) * 2;
+            weighed.push((own.max(told), weighed.len(), sentence));
+        }
+    }
+    let order = |(weight, at, _): &(u8, usize, &str)| (std::cmp::Reverse(*weight), *at);
+    weighed.sort_by_key(order);
+    weighed.truncate(QUOTED);
+    weighed.sort_by_key(|(_, at, _)| *at);
+    weighed.into_iter().map(|(.., sentence)| sentence).collect()
+}
+
+/// The weight of the section that a line with this beginning opens.
+fn section(start: &str) -> Option<u8> {
+    SECTIONS.iter().find(|(_, names)| names.iter().any(|name| start.starts_with(name))).map(|(weight, _)| *weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::telling;
+
+    #[test]
+    fn conclusions_and_plans_go_before_headers_and_figures() {
+        let note = "외래경과기록\n진료과: 내과\n65세 남자, 작성일 2022-12-01\nS) 숨차지 않음. 가래는 흰색.\nO) BP 125/82 mmHg\nA)\n1. 만성 폐쇄성 폐질환\n2. 고혈압\nP)\n- 금연 권고\n투약:\n- 살부타몰";
+        assert_eq!(telling(note), ["S) 숨차지 않음.", "1. 만성 폐쇄성 폐질환", "2. 고혈압", "- 금연 권고"]);
+    }
+
+    #[test]
+    fn a_note_without_sections_gives_its_telling_or_first_sentences() {
+        let note = "Seen in clinic. He was admitted with pneumonia. Weather was nice. Follow-up in 2 weeks. Wife present. Son too.";
+        let told = telling(note);
+        assert!(told.contains(&"He was admitted with pneumonia.") && told.contains(&"Follow-up in 2 weeks."));
+        assert_eq!(telling("One thing. Another thing."), ["One thing.", "Another thing."]);
+    }
 }

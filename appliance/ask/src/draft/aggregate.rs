@@ -170,6 +170,10 @@ fn moved<'c>(
     Some(line.sentence(group.subject))
 }
 
+fn values(count: usize) -> &'static str {
+    if count == 1 { "value" } else { "values" }
+}
+
 /// `6.5% (2023-01-02)`
 fn end<'c>(line: &mut Line<'c>, context: Context<'c>, hit: &Hit<'c>) {
     for part in line::value_parts(context, hit) {
@@ -208,7 +212,7 @@ pub(super) fn extreme<'c>(context: Context<'c>, group: &Group<'c>, greatest: boo
             }
             line.say("", "입니다");
             let mut details = line::value_details(context, hit, true);
-            let of = if context.is_korean() { format!("값 {count}개 중") } else { format!("of {count} values") };
+            let of = if context.is_korean() { format!("값 {count}개 중") } else { format!("of {count} {}", values(hits.len())) };
             details.push(Part::all(of, shapes::cites(&hits)).with(Rule::Entries, count.clone()));
             line.brackets(details);
             for part in shapes::reservations(context, &hits) {
@@ -229,8 +233,8 @@ pub(super) fn average<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut D
     series::units(context, &group.hits, draft);
     let mut used = 0;
     for hits in numeric(&group.hits, false) {
-        let values: Vec<&Measured> = hits.iter().filter_map(|hit| hit.value).collect();
-        let (Some(mean), Some(first), Some(last)) = (mean(&values), hits.first(), hits.last()) else { continue };
+        let measured: Vec<&Measured> = hits.iter().filter_map(|hit| hit.value).collect();
+        let (Some(mean), Some(first), Some(last)) = (mean(&measured), hits.first(), hits.last()) else { continue };
         let Some(value) = last.value else { continue };
         used += hits.len();
         let count = hits.len().to_string();
@@ -244,7 +248,7 @@ pub(super) fn average<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut D
         } else {
             line.say("The mean ", "").part(label).say(" is ", "").part(computed);
         }
-        let from = if context.is_korean() { format!("값 {count}개로 계산") } else { format!("computed from {count} values") };
+        let from = if context.is_korean() { format!("값 {count}개로 계산") } else { format!("computed from {count} {}", values(hits.len())) };
         let mut details = vec![Part::all(from, all()).with(Rule::Entries, count)];
         let mut dates = line::date_parts(context, first.entry);
         if first.entry.source != last.entry.source {

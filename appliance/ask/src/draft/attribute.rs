@@ -20,6 +20,13 @@ pub(super) fn attribute<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut
     let mut missing = Vec::new();
     for hit in shown.iter().rev().take(shapes::LISTED) {
         let details = parts(context, hit, attribute);
+        // Without a recorded dosage the strength in the product's name is what the record says.
+        if details.is_empty() && attribute == Attribute::Dose && hit.entry.title.contains(|c: char| c.is_ascii_digit()) {
+            let mut line = Line::new(context);
+            line::push(&mut line, context, hit, group.subject);
+            draft.sentences.push(line.item(group.subject));
+            continue;
+        }
         if details.is_empty() {
             missing.push(line::name(hit.entry).to_owned());
             continue;
@@ -91,12 +98,6 @@ fn parts<'c>(context: Context<'c>, hit: &Hit<'c>, attribute: Attribute) -> Vec<P
             .map(|value| Part::one(value.unit.clone(), Cite::value(entry, value)))
             .collect(),
         Attribute::Conclusion => conclusion(context, hit),
-        Attribute::Dose => {
-            let found = facts(hit, &words::facts_of(attribute));
-            // Without a recorded dosage the strength in the product's name is what the record says.
-            let strength = found.is_empty() && entry.title.contains(|c: char| c.is_ascii_digit());
-            if strength { vec![Part::one(entry.title.clone(), Cite::title(entry))] } else { found }
-        }
         other => facts(hit, &words::facts_of(other)),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::line::{self, Line};
 use super::sentence::{Cite, Part, Rule};
-use super::{Context, Draft, shapes};
+use super::{Context, Draft, shapes, words};
 use crate::evidence::{self, Group, Hit};
 
 /// A line that counts them, then one line a value.
@@ -46,7 +46,15 @@ fn header<'c>(
     let label = hits.last().map(|hit| label(context, hit, group, one_name)).unwrap_or_default();
     let counted = |text: String| Part::all(text, cites.clone()).with(Rule::Entries, count.clone());
     let named = Part::all(label, hits.iter().map(|hit| Cite::title(hit.entry)).chain(cites.clone()).collect());
-    if context.is_korean() {
+    if group.subject.is_none() && !one_name {
+        // Of several things, none of them asked by name, the kind is counted.
+        let kind = words::kinds(&shapes::kinds(hits), hits.len(), context.language());
+        if context.is_korean() {
+            line.part(counted(format!("{kind} 기록은 총 {count}건입니다")));
+        } else {
+            line.part(counted(format!("{count} {kind}"))).say(" are recorded", "");
+        }
+    } else if context.is_korean() {
         line.part(named).part(counted(format!(" 기록은 총 {count}건입니다")));
     } else {
         line.part(counted(format!("{count} values of "))).part(named).say(" are recorded", "");

@@ -145,7 +145,8 @@ pub(super) fn none_passes<'c>(context: Context<'c>, group: &Group<'c>, draft: &m
     let phrase = if context.is_korean() {
         format!("기록된 값 {count}개 중 {condition} 값은 없습니다")
     } else {
-        format!("Of {count} recorded values none is {condition}")
+        let values = if group.failing.len() == 1 { "value" } else { "values" };
+        format!("Of {count} recorded {values} none is {condition}")
     };
     let mut line = Line::new(context);
     let mut part = Part::all(phrase.clone(), cites).with(Rule::NonePasses(filter), phrase).with(Rule::Entries, count);

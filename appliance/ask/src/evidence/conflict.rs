@@ -110,7 +110,9 @@ fn states<'c>(group: &Group<'c>, zone: &TimeZone, found: &mut Vec<Conflict<'c>>)
         .map(|hit| hit.entry)
         .filter(|entry| matches!(entry.kind, Kind::Problem | Kind::Allergy))
         .collect();
-    for active in lasting.iter().filter(|entry| in_state(entry, State::Active)) {
+    // Only what says so is active: most diagnoses of a visit carry no status, and contradict nobody.
+    let says_active = |entry: &&&'c Entry| entry.status.is_some() && in_state(entry, State::Active);
+    for active in lasting.iter().filter(says_active) {
         for over in lasting.iter().filter(|entry| in_state(entry, State::Ended)) {
             if same_concept(active, over) && one_time(active, over, zone) {
                 found.push(Conflict::State(active, over));

@@ -22,32 +22,44 @@ pub(crate) fn says_nothing_known(entry: &Entry) -> bool {
     entry.facts.iter().any(|fact| matches!(fact.name.as_str(), "noKnownAllergy" | "noKnownProblem" | "noKnownMedication"))
 }
 
-/// Life-cycle state, as far as the entry has one.
+/// Life-cycle state, as far as the entry has one. What says neither (a visit's diagnosis without clinical status, an order
+/// on hold) is in neither state.
 pub(crate) fn in_state(entry: &Entry, asked: State) -> bool {
+    if asked == State::Any {
+        return true;
+    }
     let status = entry.status.as_deref().unwrap_or("");
-    let active = match entry.kind {
-        Kind::Problem | Kind::Allergy => match status {
-            "active" | "recurrence" | "relapse" | "well-controlled" | "poorly-controlled" => true,
-            "" => entry.until.is_none(),
-            _ => false,
-        },
+    let is = |codes: &[&str]| codes.contains(&status);
+    let (active, ended) = match entry.kind {
+        Kind::Problem | Kind::Allergy if status.is_empty() => {
+            // A diagnosis of one visit says what was treated then, not what the patient has.
+            let of_a_visit = entry.categories.iter().any(|category| category == "encounter-diagnosis");
+            (entry.until.is_none() && !of_a_visit, entry.until.is_some())
+        }
+        Kind::Problem | Kind::Allergy => {
+            let active = is(&["active", "recurrence", "relapse", "well-controlled", "poorly-controlled"]);
+            (active, !active)
+        }
         // What is on hold is not being taken.
-        Kind::Medication => matches!(status, "active" | "in-progress" | "intended" | ""),
-        Kind::Encounter => matches!(status, "in-progress" | "arrived" | "triaged" | "onleave"),
+        Kind::Medication => {
+            (is(&["active", "in-progress", "intended", ""]), !is(&["active", "in-progress", "intended", "", "on-hold", "draft", "unknown"]))
+        }
+        Kind::Encounter => {
+            let active = is(&["in-progress", "arrived", "triaged", "onleave"]);
+            (active, !active && !is(&["planned"]))
+        }
         Kind::Planned | Kind::Device => {
-            matches!(status, "active" | "accepted" | "proposed" | "planned" | "on-hold" | "draft" | "in-progress" | "")
+            let active = is(&["active", "accepted", "proposed", "planned", "on-hold", "draft", "in-progress", ""]);
+            (active, !active)
         }
         Kind::Appointment => {
-            matches!(status, "proposed" | "pending" | "booked" | "arrived" | "checked-in" | "waitlist" | "")
+            let active = is(&["proposed", "pending", "booked", "arrived", "checked-in", "waitlist", ""]);
+            (active, !active)
         }
         // The others happen and are over: no state to ask for.
         _ => return true,
     };
-    match asked {
-        State::Any => true,
-        State::Active => active,
-        State::Ended => !active,
-    }
+    if asked == State::Active { active } else { ended }
 }
 
 pub(super) fn in_time(plan: &Plan, entry: &Entry, zone: &TimeZone) -> bool {

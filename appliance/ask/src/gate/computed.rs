@@ -49,7 +49,7 @@ pub(crate) fn holds(computed: &Computed, part: &Part<'_>, sentence: &Sentence<'_
         }
         Rule::NonePasses(filter) => judged(cites, *filter, Verdict::Fails, sentence, context),
         Rule::AllPass(filter) => judged(cites, *filter, Verdict::Passes, sentence, context),
-        Rule::NoneActive => !entries.is_empty() && entries.iter().all(|entry| evidence::in_state(entry, State::Ended)),
+        Rule::NoneActive => !entries.is_empty() && entries.iter().all(|entry| !evidence::in_state(entry, State::Active)),
         Rule::Yes => {
             !entries.is_empty()
                 && entries.iter().all(|entry| !matches!(entry.standing, Standing::Void(_)) && entry.kind != Kind::FamilyHistory)

@@ -108,27 +108,24 @@ fn value(cite: &Cite<'_>, entry: &Entry, context: Context<'_>, known: &mut Vec<S
             known.push(range.text.clone());
         }
     }
-    labels(entry, None, context, known);
+    labels(None, context, known);
 }
 
 /// A fact and what it is called.
 fn fact(cite: &Cite<'_>, context: Context<'_>, known: &mut Vec<String>) {
-    let (Some(entry), fact) = (cite.of.entry(), attribute_fact(cite)) else { return };
-    if let Some(fact) = fact {
+    if let Some(fact) = attribute_fact(cite) {
         known.push(words::fact(&fact.name, context.language()));
-        labels(entry, Some(&fact.name), context, known);
+        labels(Some(&fact.name), context, known);
     } else {
-        labels(entry, None, context, known);
+        labels(None, context, known);
     }
 }
 
 /// The asked attribute's own name, where the citation is of that attribute.
-fn labels(entry: &Entry, fact: Option<&str>, context: Context<'_>, known: &mut Vec<String>) {
+fn labels(fact: Option<&str>, context: Context<'_>, known: &mut Vec<String>) {
     let Some(attribute) = context.plan.attribute else { return };
     let fits = match attribute {
         Attribute::Status | Attribute::ReferenceRange | Attribute::Unit | Attribute::Conclusion => true,
-        // The strength in a product's name is a dose of a kind.
-        Attribute::Dose if fact.is_none() => entry.title.contains(|c: char| c.is_ascii_digit()),
         other => fact.is_some_and(|fact| words::facts_of(other).iter().any(|name| name.eq_ignore_ascii_case(fact))),
     };
     if fits {

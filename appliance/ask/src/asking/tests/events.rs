@@ -167,7 +167,7 @@ fn an_attribute_that_is_not_recorded() {
     assert_eq!(answer.answer, "Metformin: its dosage was not found in the record as of 2024-05-01 09:00.");
     assert_eq!(hand.clean(&plan(Ko)).answer, "Metformin: 용법·용량 정보를 2024-05-01 09:00 기준 기록에서 찾지 못했습니다.");
     let strength = Hand::new(&[order("a", "Metformin 500 MG", "active", "2021-01-05", "", "")]);
-    assert!(strength.clean(&plan(En)).claims[0].text.ends_with("dosage: Metformin 500 MG."));
+    assert_eq!(texts(&strength.clean(&plan(En))), ["Metformin 500 MG (2021-01-05, active)"], "the strength in the name");
 }
 
 #[test]

@@ -226,6 +226,19 @@ fn an_earlier_episode_is_no_conflict() {
     assert!(hand.clean(&about(En, Shape::Whether, &[Kind::Problem], pneumonia)).warnings.is_empty());
 }
 
+#[test]
+fn a_diagnosis_of_a_visit_is_neither_active_nor_over() {
+    let visit = problem("v", "Gestational diabetes", "", "confirmed", "2023-01-01", "").replace(
+        r#""resourceType":"Condition""#,
+        r#""resourceType":"Condition","category":[{"coding":[{"code":"encounter-diagnosis"}]}]"#,
+    );
+    let hand = Hand::new(&[visit, problem("a", "Gout", "active", "confirmed", "2020-01-01", "")]);
+    let state = |state| hand.clean(&Plan { state, ..plan(En, Shape::List, &[Kind::Problem]) });
+    assert_eq!(texts(&state(State::Active)), ["Gout (2020-01-01, active)."]);
+    assert!(state(State::Ended).abstained);
+    assert!(state(State::Any).answer.contains("Gestational diabetes (2023-01-01)"));
+}
+
 // ---- allergies
 
 fn penicillin() -> Subject {

@@ -48,6 +48,7 @@ fn without_a_model_the_note_is_quoted() {
         shown(&answer),
         [
             "\"72-year-old man admitted with community acquired pneumonia.\"",
+            "\"Chest X-ray: right lower lobe consolidation.\"",
             "\"Started ceftriaxone 2 g daily.\"",
             "\"Plan: follow-up in 2 weeks.\"",
         ]
@@ -91,7 +92,7 @@ fn a_model_that_obeys_the_note_is_dropped() {
 fn a_failing_model_is_said_and_the_note_quoted() {
     let answer = noted().answer_with(&summary(), Some(&Says(Err("the model role does not answer"))));
     assert_eq!(answer.warnings, ["The model could not word the summary (the model role does not answer); sentences are quoted from the notes."]);
-    assert_eq!(shown(&answer).len(), 3);
+    assert_eq!(shown(&answer).len(), 4);
     assert!(!answer.abstained);
 }
 

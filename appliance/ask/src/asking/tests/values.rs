@@ -413,7 +413,7 @@ fn whether_the_latest_is_high() {
     let normal = Hand::new(&[a1c("a", "9.0", "2023-01-01", &flag("H")), a1c("b", "5.0", "2024-01-01", &flag("N"))]);
     assert_eq!(
         first_claim(&normal, &plan(En)),
-        "Of 1 recorded values none is high; closest: HbA1c (Hemoglobin A1c): 5.0% (2024-01-01, normal)."
+        "Of 1 recorded value none is high; closest: HbA1c (Hemoglobin A1c): 5.0% (2024-01-01, normal)."
     );
 }
 
