@@ -9,6 +9,7 @@ and place. The packages and their versions stand in tests/requirements.txt.
 
 import argparse
 import collections
+import concurrent.futures
 import importlib
 import json
 import pathlib
@@ -31,7 +32,6 @@ def fhir_model(kind):
 
 def check_fhir(path, problems, counts):
     bundle = json.loads(path.read_bytes())
-    fhir_model("Bundle")
     known = set()
     for entry in bundle["entry"]:
         resource = entry["resource"]
@@ -111,18 +111,28 @@ def plain(element):
             plain(child)
 
 
+def check_file(path):
+    """One file's problems and counts; runs in a process of its own."""
+    problems, counts = [], collections.Counter()
+    (check_fhir if path.suffix == ".json" else check_hl7)(path, problems, counts)
+    return problems, counts
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--limit", type=int, default=0, help="only the first N patients")
     arguments = parser.parse_args()
-    problems, counts = [], collections.Counter()
-    for folder, pattern, check in (("fhir", "*.json", check_fhir), ("hl7", "*.hl7", check_hl7)):
+    problems, counts, paths = [], collections.Counter(), []
+    for folder, pattern in (("fhir", "*.json"), ("hl7", "*.hl7")):
         files = sorted((arguments.folder / folder).glob(pattern))
         if not files:
             problems.append(f"{folder}: nothing to read")
-        for path in files[: arguments.limit or None]:
-            check(path, problems, counts)
+        paths.extend(files[: arguments.limit or None])
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        for found, counted in pool.map(check_file, paths):
+            problems.extend(found)
+            counts.update(counted)
     for name, count in sorted(counts.items()):
         print(f"{count:7} {name}")
     for problem in problems[:50]:

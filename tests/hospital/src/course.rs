@@ -8,7 +8,7 @@ use jiff::civil::{Date, DateTime};
 use crate::body::Body;
 use crate::catalog::drug::Drug;
 use crate::catalog::lab::{Analyte, BLOOD_PRESSURE, Panel, VITAL_SIGNS, row_of};
-use crate::catalog::service::{Study, Vaccine};
+use crate::catalog::service::{ALCOHOL, SMOKING, Study, Vaccine};
 use crate::codes::{Code, Concept, System, code};
 use crate::dice::Dice;
 use crate::moment::{Since, days_after, minutes_after};
@@ -35,6 +35,8 @@ pub(crate) struct Life {
     pub(crate) dice: Dice,
     /// Nothing is written after this day but what is planned.
     pub(crate) today: Date,
+    /// Days on which the patient lies in the hospital: no outpatient visits then.
+    busy: Vec<(Date, Date)>,
     doctors: BTreeMap<&'static str, Doctor>,
     counters: BTreeMap<char, u32>,
 }
@@ -97,7 +99,7 @@ impl Life {
             family: Vec::new(),
             died: None,
         };
-        Life { record, body, dice, today, doctors: BTreeMap::new(), counters: BTreeMap::new() }
+        Life { record, body, dice, today, busy: Vec::new(), doctors: BTreeMap::new(), counters: BTreeMap::new() }
     }
 
     /// The next number of a kind: letter, patient, count.
@@ -113,6 +115,11 @@ impl Life {
         weekday(days_after(self.today, -(days + moved)))
     }
 
+    /// Keeps `days` from the day before `first` on free of outpatient visits.
+    pub(crate) fn reserve(&mut self, first: Date, days: i64) {
+        self.busy.push((days_after(first, -1), days_after(first, days + 1)));
+    }
+
     pub(crate) fn sex(&self) -> Sex {
         self.record.person.sex
     }
@@ -125,7 +132,16 @@ impl Life {
 
     /// An outpatient visit; nothing if the day lies ahead.
     pub(crate) fn clinic(&mut self, day: Date, department: Department, reason: Concept) -> Option<usize> {
-        let day = weekday(day);
+        let mut day = weekday(day);
+        // A stay that is in the story moves the visit behind it; two visits on one day are one too many.
+        loop {
+            let stay = self.busy.iter().find(|(first, last)| (*first..=*last).contains(&day)).copied();
+            day = match stay {
+                Some((_, last)) => weekday(days_after(last, 3)),
+                None if self.record.visits.iter().any(|visit| visit.start.date() == day) => weekday(days_after(day, 1)),
+                None => break,
+            };
+        }
         if day >= self.today {
             return None;
         }
@@ -146,6 +162,11 @@ impl Life {
         let attending = doctor_of(&mut self.dice, &EMERGENCY);
         let place = Place { unit: EMERGENCY.clinic, bed: None };
         Some(self.visit(Class::Emergency, EMERGENCY, attending, start, Course::Ended(end, outcome), place, reason))
+    }
+
+    /// When the emergency room hands its patient over to a ward.
+    pub(crate) fn handed_over(&self, room: usize) -> DateTime {
+        minutes_after(self.record.visits[room].end().unwrap_or(self.start(room)), 10)
     }
 
     /// A stay of some days; one that would last beyond today has not ended yet.
@@ -256,9 +277,9 @@ impl Life {
     }
 
     /// A problem known for years when the patient first came.
-    pub(crate) fn known_since(&mut self, what: Concept, year: i16) -> usize {
+    pub(crate) fn known_since(&mut self, what: Concept, since: Since) -> usize {
         let at = minutes_after(self.record.registered, 30);
-        self.problem(None, what, Since::Year(year), at)
+        self.problem(None, what, since, at)
     }
 
     /// The problem is over.
@@ -318,7 +339,7 @@ impl Life {
         let medication = self.prescribe(Some(visit), at, drug, dose, Some(reason));
         let last = days_after(at.date(), days);
         if last < self.today {
-            self.step(medication, last.at(20, 0, 0, 0), Step::Finish);
+            self.step(medication, last.at(20, 0, 0, 0).max(minutes_after(at, 90)), Step::Finish);
         }
         medication
     }
@@ -601,6 +622,22 @@ impl Life {
     /// A habit.
     pub(crate) fn habit(&mut self, what: Concept, value: Value, at: DateTime, visit: Option<usize>) {
         self.record.social.push(Social { what, value, at, visit });
+    }
+
+    /// What the patient smokes is part of this story: what registration wrote down by chance gives way.
+    pub(crate) fn smokes(&mut self, what: Concept) {
+        self.told(&SMOKING, Value::Coded(what));
+    }
+
+    /// What the patient drinks, likewise.
+    pub(crate) fn drinks(&mut self, what: &str) {
+        self.told(&ALCOHOL, Value::Text(what.to_owned()));
+    }
+
+    fn told(&mut self, what: &Concept, value: Value) {
+        if let Some(habit) = self.record.social.iter_mut().find(|habit| habit.what == *what) {
+            habit.value = value;
+        }
     }
 
     /// A relative's disease.

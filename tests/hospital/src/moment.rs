@@ -71,16 +71,6 @@ impl Since {
             Since::Day(day) => day.year(),
         }
     }
-
-    /// The first day it can mean.
-    pub(crate) fn first_day(self) -> Date {
-        let (year, month) = match self {
-            Since::Year(year) => (year, 1),
-            Since::Month(year, month) => (year, month),
-            Since::Day(day) => return day,
-        };
-        Date::new(year, month, 1).unwrap_or(Date::MIN)
-    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 use jiff::civil::{Date, DateTime};
 
 use crate::codes::{Code, Concept, System};
-use crate::moment::{age, days_between, fhir_day};
+use crate::moment::{age, days_between, fhir_day, minutes_after};
 use crate::people::Sex;
-use crate::record::{Certainty, Content, Record, Report, Result, Value};
+use crate::record::{Certainty, Class, Content, Record, Report, Result, Value, Visit};
 
 /// What a doctor writes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,6 +275,16 @@ pub(crate) fn clinic(
     out.join("\n")
 }
 
+/// The emergency visit that a stay came from.
+fn emergency_before(record: &Record, visit: usize) -> Vec<usize> {
+    let start = record.visits[visit].start;
+    let came = |other: &Visit| {
+        other.class == Class::Emergency
+            && other.end().is_some_and(|end| end <= start && minutes_after(end, 12 * 60) > start)
+    };
+    (0..record.visits.len()).filter(|at| came(&record.visits[*at])).collect()
+}
+
 /// The history taken at admission.
 pub(crate) fn admission(
     record: &Record,
@@ -286,7 +296,6 @@ pub(crate) fn admission(
     plan: &[Words<'_>],
 ) -> String {
     let day = at.date();
-    let start = record.visits[visit].start;
     let none = language.of(("없음", "none"));
     let mut out = header(record, visit, language, ("입원초진기록", "ADMISSION NOTE"), at);
     out.push(format!("{}: {}", language.of(("주소", "Chief complaint")), language.of(complaint)));
@@ -300,20 +309,19 @@ pub(crate) fn admission(
     let social = social(record, language, day);
     listed(&mut out, language.of(("사회력", "Social history")), &social, language.of(("확인되지 않음", "not asked")));
     let family = family(record, language);
-    listed(
-        &mut out,
-        language.of(("가족력", "Family history")),
-        &family,
-        language.of(("특이사항 없음", "unremarkable")),
-    );
+    listed(&mut out, language.of(("가족력", "Family history")), &family, language.of(("확인되지 않음", "not asked")));
     if let Some(vitals) = vitals(record, visit, at) {
         out.push(format!("{}: {vitals}", language.of(("활력징후", "Vital signs"))));
     }
-    let labs = labs(record, visit, start, at);
-    if !labs.is_empty() {
-        out.push(format!("{}: {labs}", language.of(("입원 시 검사", "Labs on admission"))));
+    // What the emergency room found on the way in belongs to the history.
+    let mut from = emergency_before(record, visit);
+    from.push(visit);
+    let found: Vec<String> = from.iter().map(|visit| labs(record, *visit, DateTime::MIN, at)).collect();
+    let found: Vec<String> = found.into_iter().filter(|line| !line.is_empty()).collect();
+    if !found.is_empty() {
+        out.push(format!("{}: {}", language.of(("입원 시 검사", "Labs on admission")), found.join(", ")));
     }
-    for report in reports(record, visit, start, at) {
+    for report in from.iter().flat_map(|visit| reports(record, *visit, DateTime::MIN, at)) {
         if let Content::Prose { impression, .. } = &report.content {
             out.push(format!("{}: {}", language.concept(&report.what), impression.join(" ")));
         }

@@ -202,15 +202,10 @@ impl Address {
         };
         Address {
             line,
-            district: *dice.pick(&DISTRICTS),
+            district: dice.pick::<&str>(&DISTRICTS),
             city: "가온광역시",
             postal: format!("99{:03}", dice.between(0, 999)),
         }
-    }
-
-    /// On one line, as Korean letters are addressed.
-    pub(crate) fn text(&self) -> String {
-        format!("{} {} {}", self.city, self.district, self.line)
     }
 }
 

@@ -82,4 +82,8 @@ pub(crate) const INSOMNIA: Concept = disease("G47.0", "수면 개시 및 유지 
 pub(crate) const ACUTE_KIDNEY_INJURY: Concept =
     disease("N17.9", "상세불명의 급성 신부전", "14669001", "Acute renal failure syndrome");
 pub(crate) const BLEEDING: Concept = disease("K92.2", "상세불명의 위장출혈", "74474003", "Gastrointestinal hemorrhage");
-pub(crate) const CHECKUP: Concept = Concept::one(code(System::Kcd, "Z00.0", "일반적 의학검사"));
+pub(crate) const CHECKUP: Concept = Concept::two(
+    code(System::Kcd, "Z00.0", "일반적 의학검사"),
+    code(System::Local, "D01", "General medical examination"),
+);
+pub(crate) const SLEEP_APNOEA: Concept = disease("G47.3", "수면무호흡", "73430006", "Sleep apnea");

@@ -14,7 +14,7 @@ pub(crate) struct Drug {
 
 const TABLET: (&str, &str) = ("정", "{tbl}");
 const CAPSULE: (&str, &str) = ("캡슐", "{cap}");
-const PUFF: (&str, &str) = ("회 흡입", "{puff}");
+const PUFF: (&str, &str) = ("puff", "{puff}");
 const BY_MOUTH: Code = code(System::Table("0162"), "PO", "Oral");
 const IN_VEIN: Code = code(System::Table("0162"), "IV", "Intravenous");
 const UNDER_SKIN: Code = code(System::Table("0162"), "SC", "Subcutaneous");

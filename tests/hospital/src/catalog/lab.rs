@@ -723,8 +723,8 @@ impl Panel {
     /// Order code, diagnostic section (table 0074), and the tests.
     pub(crate) fn content(self) -> (Concept, &'static str, &'static [Analyte]) {
         use Analyte as A;
-        const fn own(local: &'static str, korean: &'static str) -> Concept {
-            Concept::one(code(System::Local, local, korean))
+        const fn own(local: &'static str, korean: &'static str, english: &'static str) -> Concept {
+            Concept::two(code(System::Local, local, korean), code(System::Local, local, english))
         }
         const fn known(
             number: &'static str,
@@ -735,8 +735,10 @@ impl Panel {
             Concept::two(code(System::Loinc, number, english), code(System::Local, local, korean))
         }
         match self {
-            Panel::Diabetes => (own("LP01", "당뇨 검사"), "CH", &[A::Hba1c, A::FastingGlucose]),
-            Panel::Renal => (own("LP02", "신장기능 검사"), "CH", &[A::Urea, A::Creatinine, A::Egfr]),
+            Panel::Diabetes => (own("LP01", "당뇨 검사", "Diabetes panel"), "CH", &[A::Hba1c, A::FastingGlucose]),
+            Panel::Renal => {
+                (own("LP02", "신장기능 검사", "Renal function panel"), "CH", &[A::Urea, A::Creatinine, A::Egfr])
+            }
             Panel::Electrolytes => (
                 known("24326-1", "Electrolytes 1998 panel - Serum or Plasma", "LP03", "전해질 검사"),
                 "CH",
@@ -768,19 +770,25 @@ impl Panel {
                     A::Lymphocytes,
                 ],
             ),
-            Panel::Crp => (own("LP07", "염증 검사"), "CH", &[A::Crp]),
-            Panel::Bnp => (own("LP08", "심부전 검사"), "CH", &[A::Bnp]),
-            Panel::Troponin => (own("LP09", "심근효소 검사"), "CH", &[A::TroponinI]),
-            Panel::Thyroid => (own("LP10", "갑상선기능 검사"), "CH", &[A::Tsh, A::FreeT4]),
-            Panel::Iron => (own("LP11", "철분 검사"), "CH", &[A::Iron, A::Tibc, A::Ferritin]),
-            Panel::Coagulation => (own("LP12", "혈액응고 검사"), "HM", &[A::ProthrombinTime, A::Inr]),
-            Panel::UrineAlbumin => (own("LP13", "소변 알부민 검사"), "CH", &[A::AlbuminCreatinine]),
-            Panel::TumourBreast => (own("LP14", "유방 종양표지자"), "CH", &[A::Cea, A::Ca153]),
-            Panel::TumourGut => (own("LP15", "소화기 종양표지자"), "CH", &[A::Cea, A::Ca199]),
-            Panel::Afp => (own("LP16", "간 종양표지자"), "CH", &[A::Afp]),
-            Panel::HbvDna => (own("LP17", "B형간염 바이러스 정량"), "MB", &[A::HbvDna]),
-            Panel::Uric => (own("LP18", "요산 검사"), "CH", &[A::UricAcid]),
-            Panel::Glucose => (own("LP19", "혈당 검사"), "CH", &[A::Glucose]),
+            Panel::Crp => (own("LP07", "염증 검사", "Inflammation marker"), "CH", &[A::Crp]),
+            Panel::Bnp => (own("LP08", "심부전 검사", "Heart failure marker"), "CH", &[A::Bnp]),
+            Panel::Troponin => (own("LP09", "심근효소 검사", "Cardiac marker"), "CH", &[A::TroponinI]),
+            Panel::Thyroid => (own("LP10", "갑상선기능 검사", "Thyroid function panel"), "CH", &[A::Tsh, A::FreeT4]),
+            Panel::Iron => (own("LP11", "철분 검사", "Iron panel"), "CH", &[A::Iron, A::Tibc, A::Ferritin]),
+            Panel::Coagulation => {
+                (own("LP12", "혈액응고 검사", "Coagulation panel"), "HM", &[A::ProthrombinTime, A::Inr])
+            }
+            Panel::UrineAlbumin => (own("LP13", "소변 알부민 검사", "Urine albumin"), "CH", &[A::AlbuminCreatinine]),
+            Panel::TumourBreast => (own("LP14", "유방 종양표지자", "Breast tumor markers"), "CH", &[A::Cea, A::Ca153]),
+            Panel::TumourGut => {
+                (own("LP15", "소화기 종양표지자", "Gastrointestinal tumor markers"), "CH", &[A::Cea, A::Ca199])
+            }
+            Panel::Afp => (own("LP16", "간 종양표지자", "Liver tumor marker"), "CH", &[A::Afp]),
+            Panel::HbvDna => {
+                (own("LP17", "B형간염 바이러스 정량", "Hepatitis B virus quantitation"), "MB", &[A::HbvDna])
+            }
+            Panel::Uric => (own("LP18", "요산 검사", "Uric acid"), "CH", &[A::UricAcid]),
+            Panel::Glucose => (own("LP19", "혈당 검사", "Glucose"), "CH", &[A::Glucose]),
         }
     }
 }
@@ -794,7 +802,8 @@ pub(crate) const HBE_ANTIGEN: Concept = Concept::two(
     code(System::Loinc, "13954-3", "Hepatitis B virus e Ag [Presence] in Serum or Plasma by Immunoassay"),
     code(System::Local, "L5002", "B형간염 e항원(HBeAg)"),
 );
-pub(crate) const HEPATITIS_SEROLOGY: Concept = Concept::one(code(System::Local, "LP21", "간염 혈청검사"));
+pub(crate) const HEPATITIS_SEROLOGY: Concept =
+    Concept::two(code(System::Local, "LP21", "간염 혈청검사"), code(System::Local, "LP21", "Hepatitis serology"));
 pub(crate) const BLOOD_CULTURE: Concept = Concept::two(
     code(System::Loinc, "600-7", "Bacteria identified in Blood by Culture"),
     code(System::Local, "L6001", "혈액배양"),
@@ -807,7 +816,8 @@ pub(crate) const URINE_CULTURE: Concept = Concept::two(
     code(System::Loinc, "630-4", "Bacteria identified in Urine by Culture"),
     code(System::Local, "L6003", "소변배양"),
 );
-pub(crate) const URINALYSIS: Concept = Concept::one(code(System::Local, "LP20", "요검사"));
+pub(crate) const URINALYSIS: Concept =
+    Concept::two(code(System::Local, "LP20", "요검사"), code(System::Local, "LP20", "Urinalysis"));
 pub(crate) const URINE_PROTEIN: Concept = Concept::two(
     code(System::Loinc, "20454-5", "Protein [Presence] in Urine by Test strip"),
     code(System::Local, "L4001", "요단백"),

@@ -6,23 +6,30 @@ const fn procedure(edi: &'static str, korean: &'static str, sct: &'static str, e
     Concept::two(code(System::Edi, edi, korean), code(System::Snomed, sct, english))
 }
 
+/// A procedure whose English name is the hospital's own.
+const fn known_here(edi: &'static str, korean: &'static str, local: &'static str, english: &'static str) -> Concept {
+    Concept::two(code(System::Edi, edi, korean), code(System::Local, local, english))
+}
+
 pub(crate) const GASTROSCOPY: Concept =
     procedure("ZE7611", "상부소화관 내시경검사", "76009000", "Esophagogastroduodenoscopy");
 pub(crate) const COLONOSCOPY: Concept = procedure("ZE7660", "대장내시경검사", "73761001", "Colonoscopy");
 pub(crate) const GASTRECTOMY: Concept = procedure("ZQ2533", "복강경하 위아전절제술", "53442002", "Gastrectomy");
-pub(crate) const HEMICOLECTOMY: Concept = procedure("ZQ2671", "복강경하 우측결장절제술", "26925005", "Colectomy");
+pub(crate) const HEMICOLECTOMY: Concept =
+    procedure("ZQ2671", "복강경하 우측결장절제술", "43075005", "Partial resection of colon");
 pub(crate) const LUMPECTOMY: Concept = procedure("ZN7136", "유방보존수술", "392021009", "Lumpectomy of breast");
 pub(crate) const CORONARY_INTERVENTION: Concept =
     procedure("ZM6561", "경피적 관상동맥중재술", "415070008", "Percutaneous coronary intervention");
-pub(crate) const HEMIARTHROPLASTY: Concept = Concept::one(code(System::Edi, "ZN2710", "인공관절치환술-반치환[고관절]"));
+pub(crate) const HEMIARTHROPLASTY: Concept =
+    known_here("ZN2710", "인공관절치환술-반치환[고관절]", "Q02", "Hemiarthroplasty of hip");
 pub(crate) const NORMAL_DELIVERY: Concept = procedure("ZR4351", "정상분만", "177184002", "Normal delivery procedure");
 pub(crate) const CHEMOTHERAPY: Concept = procedure("ZKK155", "항암화학요법", "367336001", "Chemotherapy");
-pub(crate) const THROMBOLYSIS: Concept = procedure("ZM6633", "정맥내 혈전용해술", "426297000", "Thrombolytic therapy");
+pub(crate) const THROMBOLYSIS: Concept = known_here("ZM6633", "정맥내 혈전용해술", "Q03", "Intravenous thrombolysis");
 pub(crate) const TRANSFUSION: Concept =
     procedure("ZX2022", "농축적혈구 수혈", "116863004", "Transfusion of red blood cells");
 pub(crate) const SPIROMETRY: Concept = procedure("ZF6002", "폐활량검사", "127783003", "Spirometry");
 
-/// A study that ends in a written report.
+/// A study that ends in a written report, by its place in the hospital's catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Study {
     pub(crate) what: Concept,
@@ -46,7 +53,7 @@ const fn loinc(number: &'static str, display: &'static str) -> Option<Code> {
 pub(crate) const CHEST_FILM: Study = study("RX", "G2101", "흉부 X선 PA/Lat", loinc("36643-5", "XR Chest 2 Views"));
 pub(crate) const CHEST_CT: Study = study("CT", "G3105", "흉부 CT(조영)", loinc("24628-0", "CT Chest W contrast IV"));
 pub(crate) const ABDOMEN_CT: Study =
-    study("CT", "G3112", "복부·골반 CT(조영)", loinc("24634-8", "CT Abdomen and Pelvis W contrast IV"));
+    study("CT", "G3112", "복부·골반 CT(조영)", loinc("36813-4", "CT Abdomen and Pelvis W contrast IV"));
 pub(crate) const HEAD_CT: Study = study("CT", "G3101", "뇌 CT(비조영)", loinc("30799-1", "CT Head WO contrast"));
 pub(crate) const BRAIN_MRI: Study = study("NMR", "G4101", "뇌 MRI(확산강조 포함)", loinc("24590-2", "MR Brain"));
 pub(crate) const ABDOMEN_ULTRASOUND: Study = study("RUS", "G5101", "복부 초음파", loinc("24558-9", "US Abdomen"));
@@ -56,11 +63,19 @@ pub(crate) const ECHO: Study = study("CUS", "E6541", "경흉부 심초음파", l
 pub(crate) const ECG: Study = study("EC", "E6541A", "12유도 심전도", loinc("11524-6", "EKG study"));
 pub(crate) const BONE_DENSITY: Study =
     study("RAD", "G2401", "골밀도검사(DXA)", loinc("38269-7", "DXA Skeletal system Views for bone density"));
-pub(crate) const OBSTETRIC_ULTRASOUND: Study = study("OUS", "G5201", "산전 초음파", None);
-pub(crate) const ENDOSCOPY: Study = study("GI", "E7611R", "상부소화관 내시경 판독", None);
-pub(crate) const COLON_ENDOSCOPY: Study = study("GI", "E7660R", "대장내시경 판독", None);
+pub(crate) const OBSTETRIC_ULTRASOUND: Study =
+    study("OUS", "G5201", "산전 초음파", loinc("11525-3", "US Pelvis and Fetus for pregnancy"));
+pub(crate) const ENDOSCOPY: Study = study(
+    "GI",
+    "E7611R",
+    "상부소화관 내시경 판독",
+    Some(code(System::Local, "E7611RE", "Upper gastrointestinal endoscopy report")),
+);
+pub(crate) const COLON_ENDOSCOPY: Study =
+    study("GI", "E7660R", "대장내시경 판독", Some(code(System::Local, "E7660RE", "Colonoscopy report")));
 pub(crate) const SURGICAL_PATHOLOGY: Study = study("SP", "C5911", "조직병리검사", loinc("11526-1", "Pathology study"));
-pub(crate) const LUNG_FUNCTION: Study = study("PF", "F6002R", "폐기능검사 판독", None);
+pub(crate) const LUNG_FUNCTION: Study =
+    study("PF", "F6002R", "폐기능검사 판독", Some(code(System::Local, "F6002RE", "Pulmonary function test report")));
 
 /// A vaccine: CVX and the Korean name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,10 +139,12 @@ const fn allergen(sct: &'static str, english: &'static str, local: &'static str,
 }
 
 pub(crate) const PENICILLIN: Concept = allergen("764146007", "Penicillin", "X01", "페니실린");
-pub(crate) const CEPHALOSPORIN: Concept = allergen("764083005", "Cephalosporin", "X02", "세팔로스포린");
+pub(crate) const CEPHALOSPORIN: Concept =
+    Concept::two(code(System::Local, "X02", "세팔로스포린"), code(System::Local, "X02E", "Cephalosporin"));
 pub(crate) const CONTRAST: Concept = allergen("426722004", "Iodinated contrast media", "X03", "요오드 조영제");
 pub(crate) const ASPIRIN_ALLERGEN: Concept = allergen("387458008", "Aspirin", "X04", "아스피린");
-pub(crate) const SULFONAMIDE: Concept = allergen("763875007", "Sulfonamide", "X05", "설폰아미드");
+pub(crate) const SULFONAMIDE: Concept =
+    Concept::two(code(System::Local, "X05", "설폰아미드"), code(System::Local, "X05E", "Sulfonamide"));
 pub(crate) const SHRIMP: Concept = allergen("735029006", "Shellfish", "X06", "갑각류");
 pub(crate) const PEANUT: Concept = allergen("762952008", "Peanut", "X07", "땅콩");
 pub(crate) const EGG: Concept = allergen("102263004", "Eggs", "X08", "달걀");

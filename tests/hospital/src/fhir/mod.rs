@@ -35,7 +35,7 @@ pub(crate) fn bundle(record: &Record) -> (String, usize) {
     }
     let count = out.entries.len();
     // Most hospitals send transactions; an export for research is often a mere collection.
-    let is_transaction = record.number % 3 != 0;
+    let is_transaction = !record.number.is_multiple_of(3);
     let entries = out.entries.into_iter().map(|(kind, id, body)| {
         let entry = Object::default().with("fullUrl", format!("{BASE}/{kind}/{id}")).with("resource", body);
         let request = Object::default().with("method", "PUT").with("url", format!("{kind}/{id}"));

@@ -48,7 +48,7 @@ pub(crate) fn messages(record: &Record) -> Result<(Vec<u8>, usize), HospitalErro
     orders::write(&mut feed);
     let mut all = feed.messages;
     all.sort_by_key(|message| (message.at, message.rank));
-    let is_cp949 = record.number % 2 == 0;
+    let is_cp949 = record.number.is_multiple_of(2);
     let charset = if is_cp949 { "KS X 1001" } else { "UNICODE UTF-8" };
     let mut text = String::new();
     for (at, message) in all.iter().enumerate() {

@@ -30,6 +30,7 @@ struct Operation<'o> {
 }
 
 fn operate(life: &mut Life, plan: &Operation<'_>) -> Option<usize> {
+    life.reserve(days_after(plan.day, -1), plan.days + 1);
     let stay = life.admission(days_after(plan.day, -1).at(14, 10, 0, 0), SURGERY, plan.reason, plan.days, HOME)?;
     let start = life.start(stay);
     let language = life.language();
@@ -174,9 +175,20 @@ fn chemotherapy(
         language,
         ("오늘 오후부터 발열", "Fever since this afternoon"),
         &[("인후통과 기침 없음. 배뇨통 없음.", "No sore throat or cough. No dysuria.")],
-        ("경구 항생제와 외래 추적 조건으로 귀가", "Home on oral antibiotic with close follow-up"),
+        (
+            "정맥 항생제 1회 투여 후 경구 항생제와 외래 추적 조건으로 귀가",
+            "One dose of intravenous antibiotic, then home on an oral one with close follow-up",
+        ),
     );
     life.note(room, service::EMERGENCY_NOTE, at, text);
+    life.course_of(
+        room,
+        minutes_after(start, 60),
+        drug::TAZOBACTAM,
+        dose("4.5", "ONCE", "1회 정맥주사"),
+        disease::NEUTROPENIA,
+        0,
+    );
     life.course_of(room, at, drug::CIPROFLOXACIN, TWICE, disease::NEUTROPENIA, 7);
     let low = life.found(room, disease::NEUTROPENIA);
     life.resolve(low, days_after(weak, 12));

@@ -5,7 +5,7 @@ use crate::catalog::drug;
 use crate::catalog::lab::{Analyte, Panel};
 use crate::catalog::{disease, service};
 use crate::course::{ADMITTED, HOME, Life, Set, THRICE, dose};
-use crate::moment::{days_after, minutes_after};
+use crate::moment::{Since, days_after, minutes_after};
 use crate::notes;
 use crate::people::PAEDIATRICS;
 use crate::record::{Told, Value};
@@ -27,17 +27,18 @@ pub(super) fn asthma(life: &mut Life) {
     life.record.allergies[egg].certainty = crate::record::Certainty::Unconfirmed;
     let mut day = days_after(registered.date(), 2);
     let ill = life.ago(640, 30);
+    life.reserve(ill, 5);
     let mut first = true;
     while let Some(visit) = life.clinic(day, PAEDIATRICS, words("천식 추적")) {
         life.visit_vitals(visit, Set::Whole);
         if first {
             life.found(visit, disease::ASTHMA);
-            life.known_since(disease::ATOPIC_DERMATITIS, birth.year() + 1);
+            life.known_since(disease::ATOPIC_DERMATITIS, Since::Year(birth.year() + 1));
             life.start_drug(visit, drug::MONTELUKAST, dose("1", "QHS", "1일 1회 자기 전 씹어 먹기"), disease::ASTHMA);
             life.start_drug(
                 visit,
                 drug::SALBUTAMOL,
-                dose("2", "PRN", "쌕쌕거릴 때 스페이서로 2회 흡입"),
+                dose("2", "PRN", "쌕쌕거릴 때 스페이서로 두 번 흡입"),
                 disease::ASTHMA,
             );
             life.visit_labs(visit, &[Panel::Blood]);
@@ -61,7 +62,8 @@ pub(super) fn asthma(life: &mut Life) {
     let start = life.start(room);
     life.vitals(room, minutes_after(start, 4), Set::Ward);
     life.diagnose(room, &[disease::ASTHMA]);
-    let Some(stay) = life.admission(minutes_after(start, 220), PAEDIATRICS, words("천식 발작"), 4, HOME) else {
+    let handed_over = life.handed_over(room);
+    let Some(stay) = life.admission(handed_over, PAEDIATRICS, words("천식 발작"), 4, HOME) else {
         return;
     };
     let start = life.start(stay);

@@ -7,7 +7,7 @@ use crate::catalog::drug;
 use crate::catalog::lab::{Analyte, Panel};
 use crate::catalog::{disease, service};
 use crate::course::{ADMITTED, EVENING, HOME, Life, MORNING, REHABILITATION, Set, TWICE, dose};
-use crate::moment::{days_after, minutes_after};
+use crate::moment::{Since, days_after, minutes_after};
 use crate::notes;
 use crate::people::{MEDICINE, NEUROLOGY};
 use crate::record::Step;
@@ -17,9 +17,10 @@ pub(super) fn fibrillation_on_warfarin(life: &mut Life) {
     let from = days_after(life.record.registered.date(), 1);
     let year = from.year();
     let bleed = life.ago(430, 25);
-    life.known_since(disease::HYPERTENSION, year - 12);
-    life.known_since(disease::STROKE, year - 3);
-    life.known_since(disease::ATRIAL_FIBRILLATION, year - 3);
+    life.reserve(bleed, 7);
+    life.known_since(disease::HYPERTENSION, Since::Year(year - 12));
+    life.known_since(disease::STROKE, Since::Month(year - 3, 4));
+    life.known_since(disease::ATRIAL_FIBRILLATION, Since::Month(year - 3, 4));
     life.body.line(Analyte::HeartRate, &[(from, 86.0), (days_after(from, 200), 74.0)]);
     life.body.line(Analyte::Creatinine, &[(from, 0.82), (days_after(from, 2000), 0.98)]);
     let visits = follow(life, from, 63, MEDICINE, words("항응고치료 추적"));
@@ -119,7 +120,8 @@ fn bleeding(life: &mut Life, day: Date, warfarin: usize) {
     life.note(room, service::EMERGENCY_NOTE, at, text);
     life.step(warfarin, minutes_after(start, 100), Step::Hold);
     life.remark(warfarin, "INR 상승과 위장관 출혈로 보류");
-    let Some(stay) = life.admission(minutes_after(start, 330), MEDICINE, words("위장관 출혈"), 6, HOME) else {
+    let handed_over = life.handed_over(room);
+    let Some(stay) = life.admission(handed_over, MEDICINE, words("위장관 출혈"), 6, HOME) else {
         return;
     };
     let start = life.start(stay);
@@ -193,8 +195,9 @@ pub(super) fn failure(life: &mut Life) {
     let from = days_after(life.record.registered.date(), 1);
     let year = from.year();
     let worse = life.ago(300, 20);
-    life.known_since(disease::HYPERTENSION, year - 10);
-    life.known_since(disease::OLD_INFARCTION, year - 4);
+    life.reserve(worse, 10);
+    life.known_since(disease::HYPERTENSION, Since::Year(year - 10));
+    life.known_since(disease::OLD_INFARCTION, Since::Year(year - 4));
     let point = |days: i64| days_after(from, days);
     life.body.line(
         Analyte::Bnp,
@@ -263,6 +266,7 @@ pub(super) fn failure(life: &mut Life) {
         ]);
         life.clinic_note(visit, told, &[("약물 유지, 염분 제한", "Continue medication, restrict salt")]);
     }
+    intervention(life, days_after(from, 40));
     echo(life, first, "38", &["승모판 역류 경도.", "좌심방 확장 (46 mm)."]);
     stay_for_failure(life, worse);
     if let Some(high) = visits.iter().copied().find(|visit| life.start(*visit).date() >= days_after(worse, 140)) {
@@ -279,6 +283,32 @@ pub(super) fn failure(life: &mut Life) {
             &["좌심실 구혈률 42 %로 이전보다 호전됨."],
         );
     }
+}
+
+/// The narrowed vessel behind it, opened in a short planned stay.
+fn intervention(life: &mut Life, day: Date) {
+    life.reserve(day, 3);
+    let Some(stay) = life.admission(day.at(9, 30, 0, 0), MEDICINE, words("관상동맥중재술"), 2, HOME) else {
+        return;
+    };
+    let start = life.start(stay);
+    life.diagnose(stay, &[disease::OLD_INFARCTION, disease::HEART_FAILURE]);
+    life.vitals(stay, minutes_after(start, 20), Set::Ward);
+    life.labs(stay, minutes_after(start, 30), &[Panel::Renal, Panel::Blood, Panel::Coagulation]);
+    life.procedure(stay, days_after(day, 1).at(10, 15, 0, 0), service::CORONARY_INTERVENTION, disease::OLD_INFARCTION);
+    let at = days_after(day, 1).at(14, 0, 0, 0);
+    life.prescribe(Some(stay), at, drug::CLOPIDOGREL, MORNING, Some(disease::OLD_INFARCTION));
+    let Some(end) = life.record.visits[stay].end() else { return };
+    let at = minutes_after(end, -30);
+    let text = notes::discharge(
+        &life.record,
+        stay,
+        at,
+        notes::Language::English,
+        &[("", "Drug-eluting stent in the left anterior descending artery, no complication at the puncture site.")],
+        &[("", "Dual antiplatelet therapy, medicine clinic in 4 weeks")],
+    );
+    life.note(stay, service::DISCHARGE_SUMMARY, at, text);
 }
 
 fn echo_text(fraction: &str) -> String {
@@ -316,7 +346,8 @@ fn stay_for_failure(life: &mut Life, day: Date) {
         ],
         &["Cardiomegaly with pulmonary edema and bilateral pleural effusions.", "No evidence of pneumonia."],
     );
-    let Some(stay) = life.admission(minutes_after(start, 215), MEDICINE, words("심부전 악화"), 9, HOME) else {
+    let handed_over = life.handed_over(room);
+    let Some(stay) = life.admission(handed_over, MEDICINE, words("심부전 악화"), 9, HOME) else {
         return;
     };
     let start = life.start(stay);
@@ -389,7 +420,8 @@ fn stay_for_failure(life: &mut Life, day: Date) {
 pub(super) fn stroke(life: &mut Life) {
     let from = days_after(life.record.registered.date(), 1);
     let day = life.ago(420, 40);
-    life.known_since(disease::HYPERTENSION, from.year() - 8);
+    life.reserve(day, 13);
+    life.known_since(disease::HYPERTENSION, Since::Year(from.year() - 8));
     let before = follow(life, from, 168, MEDICINE, FOLLOW_UP);
     if let Some(first) = before.first() {
         life.start_drug(*first, drug::AMLODIPINE, MORNING, disease::HYPERTENSION);
@@ -420,8 +452,8 @@ pub(super) fn stroke(life: &mut Life) {
         &["급성 뇌출혈 없음.", "좌측 중대뇌동맥 급성 경색 의심, MRI 권장."],
     );
     life.procedure(room, minutes_after(start, 55), service::THROMBOLYSIS, disease::STROKE);
-    let Some(stay) = life.admission(minutes_after(start, 170), NEUROLOGY, words("급성 뇌경색"), 12, REHABILITATION)
-    else {
+    let handed_over = life.handed_over(room);
+    let Some(stay) = life.admission(handed_over, NEUROLOGY, words("급성 뇌경색"), 12, REHABILITATION) else {
         return;
     };
     let start = life.start(stay);

@@ -6,7 +6,7 @@ use crate::catalog::lab::{Analyte, HBE_ANTIGEN, HBS_ANTIGEN, HEPATITIS_SEROLOGY,
 use crate::catalog::{disease, service};
 use crate::codes::Concept;
 use crate::course::{Life, MORNING, Set, TWICE};
-use crate::moment::{days_after, minutes_after};
+use crate::moment::{Since, days_after, minutes_after};
 use crate::notes::relative;
 use crate::people::{MEDICINE, OBSTETRICS};
 use crate::record::{Content, Result, Status, Step, Value};
@@ -30,7 +30,8 @@ pub(super) fn hepatitis(life: &mut Life) {
     let from = days_after(life.record.registered.date(), 1);
     let point = |days: i64| days_after(from, days);
     life.relative(relative("MTH", "mother"), disease::HEPATITIS_B, None);
-    life.known_since(disease::HEPATITIS_B, from.year() - 14);
+    life.drinks("음주 안 함");
+    life.known_since(disease::HEPATITIS_B, Since::Year(from.year() - 14));
     life.body.line(
         Analyte::HbvDna,
         &[(from, 5_400_000.0), (point(90), 18_000.0), (point(200), 640.0), (point(380), 42.0), (point(600), 12.0)],

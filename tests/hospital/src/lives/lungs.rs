@@ -8,7 +8,7 @@ use crate::catalog::lab::{Analyte, BLOOD_CULTURE, Panel, SPUTUM_CULTURE};
 use crate::catalog::{disease, service};
 use crate::codes::Concept;
 use crate::course::{ADMITTED, HOME, Life, MORNING, Set, THRICE, dose};
-use crate::moment::{days_after, minutes_after};
+use crate::moment::{Since, days_after, minutes_after};
 use crate::notes;
 use crate::people::MEDICINE;
 use crate::record::{Content, Result, Status, Value};
@@ -17,8 +17,10 @@ use crate::record::{Content, Result, Status, Value};
 pub(super) fn copd_with_pneumonia(life: &mut Life) {
     let from = days_after(life.record.registered.date(), 1);
     let ill = life.ago(270, 25);
-    life.known_since(disease::COPD, from.year() - 6);
-    life.known_since(disease::HYPERTENSION, from.year() - 10);
+    life.reserve(ill, 10);
+    life.smokes(service::CURRENT_SMOKER);
+    life.known_since(disease::COPD, Since::Month(from.year() - 6, 11));
+    life.known_since(disease::HYPERTENSION, Since::Year(from.year() - 10));
     life.body.line(
         Analyte::Saturation,
         &[
@@ -76,8 +78,8 @@ pub(super) fn copd_with_pneumonia(life: &mut Life) {
     );
     let visits = follow(life, from, 120, MEDICINE, words("만성 폐쇄성 폐질환 추적"));
     let [first, ..] = visits[..] else { return };
-    life.start_drug(first, drug::TIOTROPIUM, dose("2", "QD", "1일 1회 2회 흡입"), disease::COPD);
-    life.start_drug(first, drug::SALBUTAMOL, dose("2", "PRN", "숨찰 때 2회 흡입"), disease::COPD);
+    life.start_drug(first, drug::TIOTROPIUM, dose("2", "QD", "1일 1회, 한 번에 두 번 흡입"), disease::COPD);
+    life.start_drug(first, drug::SALBUTAMOL, dose("2", "PRN", "숨찰 때 두 번 흡입"), disease::COPD);
     life.start_drug(first, drug::AMLODIPINE, MORNING, disease::HYPERTENSION);
     for (at, visit) in visits.iter().copied().enumerate() {
         life.visit_vitals(visit, if at % 3 == 0 { Set::Whole } else { Set::Ward });
@@ -152,7 +154,8 @@ fn pneumonia(life: &mut Life, day: Date) {
         ],
         &["우하엽 폐렴.", "폐기종 의심, 흉수 없음."],
     );
-    let Some(stay) = life.admission(minutes_after(start, 290), MEDICINE, words("폐렴"), 9, HOME) else { return };
+    let handed_over = life.handed_over(room);
+    let Some(stay) = life.admission(handed_over, MEDICINE, words("폐렴"), 9, HOME) else { return };
     let start = life.start(stay);
     life.diagnose(stay, &[disease::PNEUMONIA, disease::COPD_EXACERBATION]);
     let problem = life.found(stay, disease::PNEUMONIA);
@@ -263,12 +266,15 @@ fn pneumonia(life: &mut Life, day: Date) {
 /// Asthma of a young woman, well controlled after two bad springs.
 pub(super) fn asthma(life: &mut Life) {
     let from = days_after(life.record.registered.date(), 1);
+    let attack = life.ago(560, 30);
+    life.reserve(attack, 1);
+    life.smokes(service::NEVER_SMOKER);
     let visits = follow(life, from, 126, MEDICINE, words("천식 추적"));
     let [first, ..] = visits[..] else { return };
     life.found(first, disease::ASTHMA);
-    life.known_since(disease::ALLERGIC_RHINITIS, from.year() - 8);
+    life.known_since(disease::ALLERGIC_RHINITIS, Since::Year(from.year() - 8));
     life.start_drug(first, drug::BUDESONIDE, dose("1", "BID", "1일 2회 흡입 후 입 헹구기"), disease::ASTHMA);
-    life.start_drug(first, drug::SALBUTAMOL, dose("2", "PRN", "숨찰 때 2회 흡입"), disease::ASTHMA);
+    life.start_drug(first, drug::SALBUTAMOL, dose("2", "PRN", "숨찰 때 두 번 흡입"), disease::ASTHMA);
     life.start_drug(first, drug::CETIRIZINE, dose("1", "QHS", "1일 1회 자기 전"), disease::ALLERGIC_RHINITIS);
     for (at, visit) in visits.iter().copied().enumerate() {
         life.visit_vitals(visit, if at % 3 == 0 { Set::Whole } else { Set::Ward });
@@ -282,7 +288,6 @@ pub(super) fn asthma(life: &mut Life) {
         ]);
         life.clinic_note(visit, told, &[("흡입스테로이드 유지", "Continue inhaled corticosteroid")]);
     }
-    let attack = life.ago(560, 30);
     let Some(room) = life.emergency(attack.at(1, 30, 0, 0), words("천명과 호흡곤란"), 4, HOME) else { return };
     life.body
         .line(Analyte::Saturation, &[(days_after(attack, -2), 98.0), (attack, 91.0), (days_after(attack, 2), 98.0)]);

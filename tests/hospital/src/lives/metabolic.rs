@@ -5,7 +5,7 @@ use crate::catalog::drug;
 use crate::catalog::lab::{Analyte, Panel};
 use crate::catalog::{disease, service};
 use crate::course::{EVENING, Life, MORNING, Set, TWICE, dose};
-use crate::moment::{days_after, minutes_after};
+use crate::moment::{Since, days_after, minutes_after};
 use crate::people::MEDICINE;
 use crate::record::Step;
 
@@ -27,8 +27,8 @@ pub(super) fn diabetes_with_kidney_disease(life: &mut Life) {
     life.body.line(Analyte::Cholesterol, &[(from, 212.0), (point(200), 158.0), (point(2000), 150.0)]);
     life.body.line(Analyte::Weight, &[(from, 74.5), (point(2000), 70.5)]);
 
-    life.known_since(disease::TYPE_2_DIABETES, year - 9);
-    life.known_since(disease::HYPERTENSION, year - 7);
+    life.known_since(disease::TYPE_2_DIABETES, Since::Year(year - 9));
+    life.known_since(disease::HYPERTENSION, Since::Year(year - 7));
     let visits = follow(life, from, 112, MEDICINE, FOLLOW_UP);
     let [first, second, third, ..] = visits[..] else { return };
     let metformin = life.start_drug(first, drug::METFORMIN, TWICE, disease::TYPE_2_DIABETES);
@@ -37,7 +37,7 @@ pub(super) fn diabetes_with_kidney_disease(life: &mut Life) {
     life.found(first, disease::DYSLIPIDAEMIA);
     life.start_drug(second, drug::ATORVASTATIN, EVENING, disease::DYSLIPIDAEMIA);
     life.start_drug(second, drug::AMLODIPINE, MORNING, disease::HYPERTENSION);
-    life.found(third, disease::CKD_3);
+    let kidneys = life.found(third, disease::CKD_3);
     let middle = visits[visits.len() / 2];
     let late = visits[visits.len() - 3];
     life.step(metformin, minutes_after(life.start(middle), 141), Step::Stop);
@@ -46,6 +46,9 @@ pub(super) fn diabetes_with_kidney_disease(life: &mut Life) {
     life.found(middle, disease::DIABETIC_KIDNEY);
     life.step(glimepiride, minutes_after(life.start(late), 141), Step::Hold);
     life.remark(glimepiride, "저혈당 증상으로 보류");
+    life.resolve(kidneys, life.start(late).date());
+    life.found(late, disease::CKD_4);
+    life.start_drug(late, drug::GLARGINE, dose("10", "QHS", "1일 1회 자기 전 10단위"), disease::TYPE_2_DIABETES);
     life.found(late, disease::RENAL_ANAEMIA);
     life.start_drug(late, drug::DARBEPOETIN, dose("30", "Q2W", "2주 1회 피하주사"), disease::RENAL_ANAEMIA);
 
@@ -58,7 +61,11 @@ pub(super) fn diabetes_with_kidney_disease(life: &mut Life) {
             _ => panels.push(Panel::Blood),
         }
         life.visit_labs(visit, &panels);
-        let kidney = if at < 2 { disease::HYPERTENSION } else { disease::CKD_3 };
+        let kidney = match at {
+            0 | 1 => disease::HYPERTENSION,
+            _ if at + 3 >= visits.len() => disease::CKD_4,
+            _ => disease::CKD_3,
+        };
         life.diagnose(visit, &[disease::TYPE_2_DIABETES, kidney]);
         let told = *life.dice.pick(&[
             ("특별한 불편감 없음. 식이조절은 보통.", "No complaints. Diet adherence fair."),
@@ -77,7 +84,10 @@ pub(super) fn diabetes_with_kidney_disease(life: &mut Life) {
         } else if visit == late {
             &[
                 ("저혈당 증상이 있어 글리메피리드 보류", "Hold glimepiride because of hypoglycemic symptoms"),
-                ("신장내과 협진, 빈혈에 다베포에틴 시작", "Nephrology consult, start darbepoetin for anemia"),
+                (
+                    "기저 인슐린(글라진) 시작, 빈혈에 다베포에틴 시작",
+                    "Start basal insulin (glargine), darbepoetin for anemia",
+                ),
             ]
         } else {
             &[("현재 약물 유지, 다음 외래에서 HbA1c 재검", "Continue current medication, repeat HbA1c at next visit")]
@@ -119,6 +129,9 @@ pub(super) fn new_diabetes(life: &mut Life) {
     life.found(second, disease::DYSLIPIDAEMIA);
     life.start_drug(second, drug::EMPAGLIFLOZIN, MORNING, disease::TYPE_2_DIABETES);
     life.start_drug(second, drug::ROSUVASTATIN, EVENING, disease::DYSLIPIDAEMIA);
+    if let Some(later) = visits.get(6).copied() {
+        life.start_drug(later, drug::SITAGLIPTIN, MORNING, disease::TYPE_2_DIABETES);
+    }
     for (at, visit) in visits.iter().copied().enumerate() {
         life.visit_vitals(visit, if at % 2 == 0 { Set::Whole } else { Set::Short });
         let panels: &[Panel] = if at % 3 == 0 {

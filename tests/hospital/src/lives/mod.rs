@@ -194,12 +194,13 @@ fn vaccinations(life: &mut Life) {
     }
     let first = life.record.registered.date().year();
     for year in first..=life.today.year() {
-        if (years >= 65 && life.dice.chance(0.8)) || life.dice.chance(0.25) {
-            if let Ok(day) = Date::new(year, 10, i8::try_from(life.dice.between(5, 27)).unwrap_or(12)) {
-                if day > life.record.registered.date() {
-                    life.vaccinate(day, service::INFLUENZA);
-                }
-            }
+        let comes = (years >= 65 && life.dice.chance(0.8)) || life.dice.chance(0.25);
+        let day = i8::try_from(life.dice.between(5, 27)).unwrap_or(12);
+        if comes
+            && let Ok(day) = Date::new(year, 10, day)
+            && day > life.record.registered.date()
+        {
+            life.vaccinate(day, service::INFLUENZA);
         }
     }
     let registered = life.record.registered.date();

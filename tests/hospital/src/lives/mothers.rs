@@ -13,6 +13,9 @@ use crate::people::{MEDICINE, OBSTETRICS};
 pub(super) fn pregnancy(life: &mut Life) {
     let from = days_after(life.record.registered.date(), 2);
     let birth = life.ago(190, 30);
+    life.reserve(birth, 4);
+    life.smokes(service::NEVER_SMOKER);
+    life.drinks("음주 안 함");
     let begin = days_after(birth, -276);
     life.body.line(
         Analyte::Tsh,

@@ -38,6 +38,9 @@ pub(super) fn add(life: &mut Life) {
     if every(7, 4) || every(12, 8) {
         suspected_tuberculosis(life);
     }
+    if every(4, 0) {
+        open_suspicion(life);
+    }
     if every(7, 1) {
         wrong_allergy(life);
     }
@@ -182,7 +185,7 @@ fn preliminary(life: &mut Life) {
 fn cancelled_order(life: &mut Life) {
     let Some(day) = later(life, 95) else { return };
     let at = day.at(11, 15, 0, 0);
-    let study = if life.record.number % 2 == 0 { service::ABDOMEN_CT } else { service::CHEST_CT };
+    let study = if life.record.number.is_multiple_of(2) { service::ABDOMEN_CT } else { service::CHEST_CT };
     let order = life.order(None, at, study.what, study.section, Some(words("추가 평가")));
     let why = "조영제 사용이 어려워 처방 취소".to_owned();
     life.record.orders[order].standing = Standing::Cancelled(minutes_after(at, 135), why);
@@ -243,9 +246,17 @@ fn swapped(digits: &str) -> Option<f64> {
 
 /// Brought in unconscious or without papers: a second chart, merged when the name was known.
 fn second_chart(life: &mut Life) {
-    let Some(day) = later(life, 500) else { return };
+    // A night on which nothing else happens.
+    let is_free = |day: &Date| {
+        let near = |at: Date| crate::moment::days_between(at, *day).abs() < 2;
+        life.record.visits.iter().all(|visit| {
+            !near(visit.start.date()) && visit.end().is_none_or(|end| end.date() < *day || visit.start.date() > *day)
+        })
+    };
+    let Some(day) = (480..520).filter_map(|days| later(life, days)).find(is_free) else { return };
     let opened = day.at(23, 20, 0, 0);
     let mrn = format!("{:08}", 90_000_000 + life.record.number);
+    life.reserve(day, 1);
     life.record.former = Some(Former { mrn, opened, merged: days_after(day, 1).at(9, 40, 0, 0) });
     let Some(room) = life.emergency(minutes_after(opened, 4), words("실신"), 3, crate::course::HOME) else { return };
     life.record.visits[room].chart = Chart::Former;
@@ -288,6 +299,7 @@ fn second_chart(life: &mut Life) {
 fn suspected_tuberculosis(life: &mut Life) {
     let Some(day) = later(life, 380) else { return };
     let Some(visit) = life.clinic(day, MEDICINE, words("3주 이상 지속된 기침")) else { return };
+    let day = life.start(visit).date();
     life.visit_vitals(visit, crate::course::Set::Ward);
     let at = minutes_after(life.start(visit), 20);
     let problem = life.problem(Some(visit), disease::TUBERCULOSIS, Since::Day(day), at);
@@ -306,6 +318,15 @@ fn suspected_tuberculosis(life: &mut Life) {
         ("기침이 3주 이상. 객혈, 체중 감소는 없음.", "Cough for more than 3 weeks. No hemoptysis or weight loss."),
         &[("결핵 의심으로 흉부 X선, 가래 검사", "Chest film and sputum for suspected tuberculosis")],
     );
+}
+
+/// Suspected, and not settled yet.
+fn open_suspicion(life: &mut Life) {
+    let Some(day) = later(life, 24) else { return };
+    let at = day.at(11, 40, 0, 0);
+    let visit = life.last_visit(at);
+    let problem = life.problem(visit, disease::SLEEP_APNOEA, Since::Day(day), at);
+    life.record.problems[problem].certainty = Certainty::Provisional;
 }
 
 /// An allergy entered in the wrong chart.

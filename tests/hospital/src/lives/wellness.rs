@@ -5,7 +5,7 @@ use crate::catalog::drug;
 use crate::catalog::lab::{Analyte, Panel, URINALYSIS, URINE_CULTURE, URINE_GLUCOSE, URINE_PROTEIN};
 use crate::catalog::{disease, service};
 use crate::course::{ADMITTED, Life, MORNING, REHABILITATION, Set, dose};
-use crate::moment::{days_after, minutes_after};
+use crate::moment::{Since, days_after, minutes_after};
 use crate::notes;
 use crate::people::{FAMILY_MEDICINE, MEDICINE, ORTHOPAEDICS};
 use crate::record::{Content, Result, Status, Step, Value};
@@ -46,6 +46,10 @@ fn checkup(life: &mut Life, day: jiff::civil::Date) -> Option<usize> {
 
 /// Nothing wrong, year after year.
 pub(super) fn healthy(life: &mut Life) {
+    let first = days_after(life.record.registered.date(), 6);
+    for days in [0, 31, 185] {
+        life.vaccinate(days_after(first, days), service::HEPATITIS_B_ADULT);
+    }
     let mut day = days_after(life.record.registered.date(), 1);
     while let Some(visit) = checkup(life, day) {
         life.clinic_note(
@@ -116,8 +120,9 @@ pub(super) fn checkups(life: &mut Life) {
 pub(super) fn hip_fracture(life: &mut Life) {
     let from = days_after(life.record.registered.date(), 1);
     let fall = life.ago(330, 40);
-    life.known_since(disease::HYPERTENSION, from.year() - 15);
-    life.known_since(disease::KNEE_ARTHRITIS, from.year() - 6);
+    life.reserve(fall, 14);
+    life.known_since(disease::HYPERTENSION, Since::Year(from.year() - 15));
+    life.known_since(disease::KNEE_ARTHRITIS, Since::Year(from.year() - 6));
     for visit in super::follow(life, from, 130, MEDICINE, super::FOLLOW_UP) {
         life.visit_vitals(visit, Set::Short);
         life.visit_labs(visit, &[Panel::Renal, Panel::Electrolytes]);
@@ -174,8 +179,8 @@ pub(super) fn hip_fracture(life: &mut Life) {
         ("정형외과 입원, 수술 계획", "Admit to orthopaedics for surgery"),
     );
     life.note(room, service::EMERGENCY_NOTE, at, text);
-    let Some(stay) =
-        life.admission(minutes_after(start, 260), ORTHOPAEDICS, words("대퇴골 경부 골절"), 13, REHABILITATION)
+    let handed_over = life.handed_over(room);
+    let Some(stay) = life.admission(handed_over, ORTHOPAEDICS, words("대퇴골 경부 골절"), 13, REHABILITATION)
     else {
         return;
     };

@@ -43,13 +43,14 @@ fn shown(count: usize) -> BTreeSet<String> {
     out
 }
 
-const IN_A_DOZEN: [&str; 26] = [
+const IN_A_DOZEN: [&str; 27] = [
     "Observation corrected",
     "Observation preliminary",
     "Observation entered-in-error",
     "ServiceRequest revoked",
     "ServiceRequest active",
     "Condition refuted",
+    "Condition provisional",
     "Condition resolved",
     "Condition confirmed",
     "MedicationRequest on-hold",
