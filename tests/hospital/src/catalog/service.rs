@@ -139,8 +139,7 @@ const fn allergen(sct: &'static str, english: &'static str, local: &'static str,
 }
 
 pub(crate) const PENICILLIN: Concept = allergen("764146007", "Penicillin", "X01", "페니실린");
-pub(crate) const CEPHALOSPORIN: Concept =
-    Concept::two(code(System::Local, "X02", "세팔로스포린"), code(System::Local, "X02E", "Cephalosporin"));
+pub(crate) const VANCOMYCIN: Concept = allergen("372735009", "Vancomycin", "X02", "반코마이신");
 pub(crate) const CONTRAST: Concept = allergen("426722004", "Iodinated contrast media", "X03", "요오드 조영제");
 pub(crate) const ASPIRIN_ALLERGEN: Concept = allergen("387458008", "Aspirin", "X04", "아스피린");
 pub(crate) const SULFONAMIDE: Concept =

@@ -60,6 +60,9 @@ const PROFILES: [Profile; 20] = [
     profile(Some(Sex::Female), (50, 62), (900, 1400), wellness::checkups),
 ];
 
+/// Places in [`PROFILES`] whose story has contrast media and beta-lactams in it.
+const WITH_CANCER: [usize; 3] = [3, 7, 12];
+
 /// Writes the life of patient `number` (from 1) of the hospital with this seed.
 pub(crate) fn life(seed: u64, number: usize, today: Date) -> Record {
     let mut dice = Dice::new(seed, number as u64);
@@ -155,7 +158,11 @@ fn allergies(life: &mut Life, years: i64) {
                 (service::MITE, environment, "MI", &["재채기", "코막힘"]),
             ];
             let at_choice = if years < 19 { 3 + life.dice.between(0, 2) } else { life.dice.between(0, 5) };
-            let (what, kind_of, severity, reactions) = choices[usize::try_from(at_choice).unwrap_or(0)];
+            let (mut what, kind_of, severity, reactions) = choices[usize::try_from(at_choice).unwrap_or(0)];
+            // Nobody is given what the chart forbids: the cancers need contrast, cefazolin and a penicillin.
+            if WITH_CANCER.contains(&((number - 1) % PROFILES.len())) && matches!(at_choice, 0 | 1) {
+                what = service::SULFONAMIDE;
+            }
             let told = if kind % 2 == 1 { Told::AtRegistration } else { Told::Numbered };
             life.allergy(told, at, what, Some(kind_of), Some(severity), reactions, onset);
         }

@@ -8,6 +8,7 @@ use crate::course::{HOME, Life, MORNING, Set, dose};
 use crate::moment::{days_after, days_between, minutes_after};
 use crate::notes;
 use crate::people::{MEDICINE, OBSTETRICS};
+use crate::record::Step;
 
 /// A planned pregnancy of a woman with an underactive thyroid.
 pub(super) fn pregnancy(life: &mut Life) {
@@ -59,7 +60,8 @@ pub(super) fn pregnancy(life: &mut Life) {
         let weeks = days_between(begin, life.start(visit).date()) / 7 + 2;
         if expecting.is_none() {
             expecting = Some(life.found(visit, disease::PREGNANCY));
-            life.start_drug(visit, drug::FOLIC_ACID, MORNING, disease::PREGNANCY);
+            let acid = life.start_drug(visit, drug::FOLIC_ACID, MORNING, disease::PREGNANCY);
+            life.step(acid, days_after(birth, -170).at(20, 0, 0, 0), Step::Finish);
         }
         life.visit_vitals(visit, Set::Whole);
         life.diagnose(visit, &[disease::PREGNANCY]);

@@ -348,12 +348,12 @@ fn wrong_allergy(life: &mut Life) {
 fn conflicting_allergies(life: &mut Life) {
     let at = minutes_after(life.record.registered, 75);
     let drug = Some(("DA", "medication"));
-    life.allergy(Told::Numbered, at, service::CEPHALOSPORIN, drug, Some("MI"), &["발진"], None);
+    life.allergy(Told::Numbered, at, service::VANCOMYCIN, drug, Some("MI"), &["발진"], None);
     let Some(day) = later(life, 250) else { return };
     let second = life.allergy(
         Told::Numbered,
         day.at(14, 5, 0, 0),
-        service::CEPHALOSPORIN,
+        service::VANCOMYCIN,
         drug,
         Some("SV"),
         &["아나필락시스"],

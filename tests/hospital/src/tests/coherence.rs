@@ -28,7 +28,7 @@ fn together(record: &Record) -> Vec<(Date, BTreeMap<&'static str, f64>)> {
 #[test]
 fn what_follows_from_other_results_follows() {
     let mut checked = [0; 4];
-    for record in records(30) {
+    for record in records(40) {
         let sex = record.person.sex;
         for (day, values) in together(&record) {
             let get = |code: &str| values.get(code).copied();
@@ -188,4 +188,22 @@ fn notes_quote_the_record() {
         }
     }
     assert!(checked > 300, "{checked}");
+}
+
+/// No allergy of the chart is broken by a drug of it.
+#[test]
+fn nobody_is_given_what_the_chart_forbids() {
+    for record in records(60) {
+        let has = |code: &str| {
+            let all =
+                record.allergies.iter().filter(|one| !matches!(one.certainty, crate::record::Certainty::Wrong(_)));
+            all.into_iter().any(|one| one.substance.english() == code)
+        };
+        let given = |atc: &str| {
+            record.medications.iter().any(|one| one.drug.name.second.is_some_and(|c| c.code.starts_with(atc)))
+        };
+        assert!(!(has("Penicillin") && (given("J01CR") || given("J01DB"))), "patient {}", record.number);
+        let contrast = record.reports.iter().any(|one| one.what.english().contains("W contrast"));
+        assert!(!(has("Iodinated contrast media") && contrast), "patient {}", record.number);
+    }
 }
