@@ -20,7 +20,8 @@ fn stands_in_entry(entry: &Entry, path: &str, quote: &str) -> bool {
     if quote.trim().is_empty() {
         return false;
     }
-    let title = path == entry.title_path && (line::name(entry) == quote || entry.title.contains(quote));
+    let at_title = path == entry.title_path || entry.title_path.strip_suffix(".modality") == Some(path);
+    let title = at_title && (line::name(entry) == quote || entry.title.contains(quote));
     let value = entry.values.iter().filter(|value| value.path == path).any(|value| {
         value.text == quote
             || quantity(value) == quote
@@ -136,7 +137,17 @@ fn literal(cite: &Cite<'_>) -> (String, String) {
             _ => (value.path.clone(), value.text.clone()),
         };
     }
+    // A name that a reference stands for is not in this resource: its status is.
+    if cite.path == entry.title_path && cite.path.contains("Reference") && !cite.path.ends_with("display") && let Some(status) = &entry.status {
+        return ("status".to_owned(), status.clone());
+    }
     let in_text = entry.texts.iter().any(|text| text.path == cite.path);
+    // An imaging study without a description is named by modality and body site: both stand in the series.
+    if let Some(series) = entry.title_path.strip_suffix(".modality")
+        && cite.path == entry.title_path
+    {
+        return (series.to_owned(), cite.quote.clone());
+    }
     if in_text || is_literal(cite) || cite.path == entry.title_path {
         return (cite.path.clone(), cite.quote.clone());
     }

@@ -257,7 +257,8 @@ fn reservation<'c>(context: Context<'c>, entry: &'c Entry) -> Option<Part<'c>> {
 
 /// Sentences of the note itself, those that tell most, in the order of the note.
 fn quoted<'c>(context: Context<'c>, entry: &'c Entry, text: &'c Fact) -> Vec<Sentence<'c>> {
-    telling(&text.text)
+    let sentences: Vec<&'c str> = if reads(context) { excerpt::sentences(&text.text).into_iter().take(READ).collect() } else { telling(&text.text) };
+    sentences
         .into_iter()
         .map(|sentence| {
             let mut parts = vec![line::quote_part(entry, text, sentence)];

@@ -121,9 +121,9 @@ fn merge(
     report: impl FnOnce(String) -> Rejected,
 ) -> Result<(), RecordError> {
     match step.writer.merge(from, into) {
-        Err(RecordError::MergeCircle) => {
+        Err(RecordError::MergeCircle | RecordError::MergedElsewhere) => {
             let reason =
-                "the merge would make a patient part of itself: the two are merged the other way round already";
+                "the merge contradicts an earlier one: the two are merged the other way round, or one of them into somebody else";
             put(step, Ready::Rejected(report(reason.to_owned()), Some(into.to_owned())))
         }
         other => other,

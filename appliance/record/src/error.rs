@@ -81,6 +81,9 @@ pub enum RecordError {
     /// A merge that would close a circle.
     #[error("HAECHI-0211: a merge would make a patient part of itself\n  effect  the merge was not done\n  to do   check the A40 message: MRG-1 and PID-3 are merged the other way round already")]
     MergeCircle,
+    /// A merge of a patient who is part of another one already.
+    #[error("HAECHI-0213: a merge names a patient who was merged into another one before\n  effect  the merge was not done\n  to do   check the A40 message against the earlier one: a merge cannot be redirected")]
+    MergedElsewhere,
     /// Anything else SQLite says.
     #[error("HAECHI-0212: the record failed: {what}\n  file    {}\n  effect  the step was undone whole\n  to do   run `haechi doctor`; if it finds nothing, report this text", path.display())]
     Failed {

@@ -65,13 +65,22 @@ impl Key {
             remedy: "choose a home that this user may write to",
         };
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        File::open("/dev/urandom").and_then(|mut source| source.read_exact(bytes.as_mut_slice())).map_err(failed)?;
-        // Written aside and renamed: a power cut leaves a whole key or none, never half of one.
-        let aside = path.with_extension("new");
-        let mut file =
-            File::options().write(true).create(true).truncate(true).mode(0o600).open(&aside).map_err(failed)?;
-        file.write_all(bytes.as_slice()).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&aside, path).map_err(failed)?;
+        let mut draft = [0; 4];
+        File::open("/dev/urandom")
+            .and_then(|mut source| source.read_exact(bytes.as_mut_slice()).and_then(|()| source.read_exact(&mut draft)))
+            .map_err(failed)?;
+        // Written aside under a name of this process's and thread's own, then linked to its place: a power cut leaves a whole
+        // key or none, and of two that start together both end with the same key.
+        let aside = path.with_extension(format!("new.{}.{:02x}{:02x}{:02x}{:02x}", std::process::id(), draft[0], draft[1], draft[2], draft[3]));
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&aside).map_err(failed)?;
+        let written = file.write_all(bytes.as_slice()).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&aside, path));
+        // The draft has done its work, or none; what stands at `path` decides.
+        let _ = fs::remove_file(&aside);
+        match written {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Self::load_or_create(path, true),
+            Err(error) => return Err(failed(error)),
+        }
         if let Some(folder) = path.parent() {
             // The record made next must not outlive its key.
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
@@ -108,6 +117,22 @@ mod tests {
         let read = Key::load_or_create(&path, true).unwrap();
         assert_eq!(made.pragma(), read.pragma());
         assert_eq!(format!("{made:?}"), "Key(..)");
+    }
+
+    #[test]
+    fn two_that_start_together_get_the_same_key() {
+        for _ in 0..50 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("key");
+            let start = || Key::load_or_create(&path, false).unwrap().pragma();
+            let (one, other) = std::thread::scope(|scope| {
+                let one = scope.spawn(start);
+                let other = scope.spawn(start);
+                (one.join().unwrap(), other.join().unwrap())
+            });
+            assert_eq!(one, other);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+        }
     }
 
     #[test]

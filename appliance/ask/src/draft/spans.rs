@@ -37,7 +37,7 @@ pub(super) fn when<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Draf
             }
             None => {
                 line.part(line::label_part(context, hit, group.subject)).say(": ", ": ");
-                line.part(no_end(context, hit.entry));
+                line.part(no_date(context, hit.entry));
                 line.brackets(line::event_details(context, hit.entry));
             }
         }
@@ -49,6 +49,15 @@ pub(super) fn when<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Draf
 fn no_end<'c>(context: Context<'c>, entry: &'c Entry) -> Part<'c> {
     let text = context.say("no end recorded", "종료일 기록 없음");
     Part::one(text, Cite::title(entry)).with(Rule::NoEnd, text)
+}
+
+fn undated<'c>(context: Context<'c>, entry: &'c Entry) -> Part<'c> {
+    Part::one(context.say("undated", "날짜 없음"), Cite::title(entry))
+}
+
+/// The date that was asked is not recorded: of an end, that there is none.
+fn no_date<'c>(context: Context<'c>, entry: &'c Entry) -> Part<'c> {
+    if context.plan.edge == Edge::End { no_end(context, entry) } else { undated(context, entry) }
 }
 
 /// From when until when and how long; or how long ago.
@@ -73,7 +82,7 @@ fn long<'c>(line: &mut Line<'c>, context: Context<'c>, hit: &Hit<'c>) {
     let entry = hit.entry;
     let (begin, end) = (day(context, moment::of(entry)), day(context, entry.until.as_ref()));
     let Some(begin) = begin else {
-        line.say("the start is undated", "시작일 날짜 없음").brackets(line::event_details(context, entry));
+        line.part(undated(context, entry)).brackets(line::event_details(context, entry));
         return;
     };
     let today = context.today();
@@ -118,7 +127,7 @@ pub(crate) fn clock(entry: &Entry, language: Language) -> Option<String> {
 fn ago<'c>(line: &mut Line<'c>, context: Context<'c>, hit: &Hit<'c>) {
     let entry = hit.entry;
     let Some(from) = day(context, edge(context, entry)) else {
-        line.part(no_end(context, entry)).brackets(line::event_details(context, entry));
+        line.part(no_date(context, entry)).brackets(line::event_details(context, entry));
         return;
     };
     let today = context.today();
@@ -170,7 +179,7 @@ pub(super) fn ages<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Draf
             details.push(Part::one(text, cite()));
             line.brackets(details);
         } else {
-            line.say("undated", "날짜 없음").brackets(line::state_parts(context, entry));
+            line.part(no_date(context, entry)).brackets(line::state_parts(context, entry));
         }
         draft.sentences.push(if several { line.item(group.subject) } else { line.say(".", ".").sentence(group.subject) });
     }

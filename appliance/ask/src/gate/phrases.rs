@@ -5,6 +5,7 @@ use haechi_record::chart::{Deceased, Entry, Kind, Person};
 use crate::draft::sentence::{Author, Cite, Of, Part, Sentence, quantity};
 use crate::draft::{Context, absence, attribute_fact, line, moment, words};
 use crate::evidence;
+use crate::gate::neutral;
 use crate::matching;
 use crate::plan::{Attribute, Language, Subject};
 
@@ -237,8 +238,10 @@ fn stands_alone(text: &str, at: usize, end: usize) -> bool {
             || (matches!(before, Some('-' | '−')) && !further.is_some_and(char::is_alphanumeric) && further != Some(TAKEN)));
     let number_after =
         last.is_ascii_digit() && matches!(after, Some('.' | ',' | ':' | '/' | '-')) && digit(next);
-    // A particle may follow a Korean word; what it is, is judged with the rest.
-    open(first, before) && (is_hangul(last) || open(last, after)) && !number_before && !number_after
+    // Behind a Korean word only a particle or an ending of the templates may go on, or it is a longer word.
+    let tail: String = text.get(end..).unwrap_or_default().chars().take_while(|c| is_hangul(*c)).collect();
+    let ends = if is_hangul(last) { tail.is_empty() || neutral::is_neutral(&tail, Author::Template) } else { open(last, after) };
+    open(first, before) && ends && !number_before && !number_after
 }
 
 fn is_hangul(c: char) -> bool {
@@ -273,6 +276,8 @@ mod tests {
             ("HbA1cx", "HbA1c"),
             ("비당뇨", "당뇨"),
             ("120/80", "120"),
+            ("당뇨병성망막증", "당뇨"),
+            ("인용만", "인"),
         ] {
             assert_eq!(left(text, &[phrase]), text);
         }

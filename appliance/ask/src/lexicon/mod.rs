@@ -64,12 +64,14 @@ pub(crate) struct Name {
     pub(crate) text: String,
     /// Counts only when the question writes it in capitals.
     pub(crate) capital: bool,
+    /// How people ask, not how records call it.
+    pub(crate) asked_only: bool,
 }
 
 impl Concept {
     /// As the subject of a plan.
     pub(crate) fn subject(&self, said: &str) -> Subject {
-        let names = |names: &[Name]| names.iter().map(|name| name.text.clone()).collect::<Vec<_>>();
+        let names = |names: &[Name]| names.iter().filter(|name| !name.asked_only).map(|name| name.text.clone()).collect::<Vec<_>>();
         let first = |names: &[Name]| names.first().map(|name| name.text.clone()).unwrap_or_default();
         let mut terms = names(&self.english);
         terms.extend(names(&self.korean));
@@ -129,7 +131,7 @@ fn read() -> Vec<Concept> {
         .collect();
     for (concept, members) in concepts.iter_mut().zip(members) {
         for member in known.iter().filter(|member| members.contains(&member.first)) {
-            concept.korean.extend(member.names.iter().map(|text| Name { text: text.clone(), capital: true }));
+            concept.korean.extend(member.names.iter().map(|text| Name { text: text.clone(), capital: true, asked_only: false }));
             if concept.sort == Sort::Panel {
                 concept.codes.extend(member.codes.iter().cloned());
                 concept.excluded.extend(member.excluded.iter().cloned());
@@ -151,9 +153,10 @@ fn names(column: &str) -> Vec<Name> {
     column
         .split(';')
         .filter(|name| !name.is_empty())
-        .map(|name| match name.strip_prefix('^') {
-            Some(name) => Name { text: name.to_lowercase(), capital: true },
-            None => Name { text: name.to_lowercase(), capital: false },
+        .map(|name| Name {
+            text: name.trim_start_matches(['^', '~']).to_lowercase(),
+            capital: name.starts_with('^'),
+            asked_only: name.starts_with('~'),
         })
         .collect()
 }

@@ -225,7 +225,7 @@ impl Reading {
             }
         }
         for mut candidate in joined {
-            self.modifiers(candidate.start, candidate.end, &mut candidate.subject);
+            self.modifiers(candidate.start, &mut candidate.subject);
             let same = |subject: &Subject| subject.names == candidate.subject.names && !subject.names.0.is_empty();
             if !self.plan.subjects.iter().any(same) {
                 self.plan.subjects.push(candidate.subject);
@@ -235,7 +235,7 @@ impl Reading {
     }
 
     /// Words before a name that make it narrower, in both languages: chronic, left, viral.
-    fn modifiers(&mut self, start: usize, end: usize, subject: &mut Subject) {
+    fn modifiers(&mut self, start: usize, subject: &mut Subject) {
         const MODIFIERS: &[(&str, &str)] = &[
             ("chronic", "만성"), ("acute", "급성"), ("viral", "바이러스성"), ("bacterial", "세균성"), ("left", "좌측"), ("right", "우측"), ("left", "왼쪽"), ("right", "오른쪽"), ("chest", "흉부"), ("abdominal", "복부"), ("brain", "뇌"), ("forearm", "팔"),
             ("abdomen", "복부"), ("head", "머리"), ("pelvis", "골반"), ("spine", "척추"), ("knee", "무릎"), ("ankle", "발목"), ("wrist", "손목"), ("shoulder", "어깨"), ("surgical", "수술적"), ("recurrent", "재발성"), ("insertion", "삽입"), ("removal", "제거"), ("replacement", "교체"), ("implant", "이식"), ("severe", "중증"), ("allergic", "알레르기성"),
@@ -244,8 +244,7 @@ impl Reading {
             for word in [english, korean] {
                 for range in self.text.find(word, false) {
                     let near = range.end <= start && self.text.lower().get(range.end..start).is_some_and(|gap| gap.trim().is_empty());
-                    let behind = range.start >= end && self.text.lower().get(end..range.start).is_some_and(|gap| gap.trim().is_empty());
-                    if (near || behind) && self.text.is_free(&range) {
+                    if near && self.text.is_free(&range) {
                         self.text.take(range);
                         subject.required.push(vec![(*english).to_owned(), (*korean).to_owned()]);
                     }
@@ -269,7 +268,8 @@ impl Reading {
 
     /// Admissions, emergency visits and outpatient visits are encounters of one class.
     fn encounter_class(&mut self, kind: Kind) {
-        if kind != Kind::Encounter {
+        // A note of a visit is a note.
+        if kind != Kind::Encounter || self.kinds.contains(&Kind::Note) {
             return;
         }
         // An intensive care stay or a prenatal visit is an encounter of its own name.
@@ -636,7 +636,13 @@ impl Reading {
         scope.dedup();
         self.plan.scope = scope;
         // What a note says is read from the note: its sentences are quoted.
-        let read = matches!(self.plan.shape, Shape::Latest | Shape::First) || self.plan.attribute == Some(Attribute::Conclusion);
+        if self.kinds.contains(&Kind::Note) && self.plan.subjects.is_empty() {
+            self.plan.scope = vec![Kind::Note];
+        }
+        if self.plan.scope.is_empty() && !self.plan.standings.is_empty() {
+            self.plan.scope = vec![Kind::Lab, Kind::Report, Kind::Note];
+        }
+        let read = matches!(self.plan.shape, Shape::Latest | Shape::First) || self.plan.attribute == Some(Attribute::Conclusion) || self.plan.pick.is_some() && matches!(self.plan.shape, Shape::List | Shape::Whether);
         if self.plan.scope == [Kind::Note] && self.plan.subjects.is_empty() && read && self.plan.standings.is_empty() {
             self.plan.shape = Shape::Summary;
             self.plan.attribute = Some(Attribute::Conclusion);

@@ -19,12 +19,6 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Prints text without a line end, at once: for answers that stream.
-pub(crate) fn piece(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
 /// True if a person watches standard error, where progress is shown.
 pub(crate) fn watched() -> bool {
     std::io::stderr().is_terminal()

@@ -110,10 +110,9 @@ impl CoreService {
                     },
                 };
                 let mut on_event = |event: Event<'_>| {
-                    if let Event::Text(text) = event {
-                        // If the asker is gone the final answer notices.
-                        let _ = replies.blocking_send(&CoreReply::Token { text: text.to_owned() });
-                    }
+                    let Event::Text(text) = event;
+                    // If the asker is gone the final answer notices.
+                    let _ = replies.blocking_send(&CoreReply::Token { text: text.to_owned() });
                 };
                 json(&self.site.ask(&question, &mut on_event)?)
             }

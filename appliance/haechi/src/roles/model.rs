@@ -24,13 +24,17 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
             .effect("the model role does not start; answers are assembled from the record without it")
             .remedy("put a GGUF file there"));
     };
+    // While the process has one thread: the kernels take their number from the environment.
+    if !haechi_drivers::threads::choose(config.model.threads) {
+        log::warn!("the number of threads cannot be chosen any more; every core is used");
+    }
     let runtime = runtime()?;
     runtime.block_on(async {
         let settings = ServerSettings { grace: GRACE, ..ServerSettings::default() };
         // The socket first: whoever asks while the weights load waits instead of failing.
         let server = Server::bind::<wire::Model>(&home.model_socket(), settings).map_err(Failure::from_room)?;
         let engine = Engine::start(&file, config.model.threads).map_err(Failure::from_room)?;
-        log::info!("{} ready, {} ", engine.info().name, engine.info().driver);
+        log::info!("{} ready on {}", engine.info().name, engine.info().driver);
         let stop = async {
             if let Err(failure) = stop_signal().await {
                 log::error!("{}", failure.sentence());
@@ -99,7 +103,7 @@ fn generate_to(engine: &Engine, generate: Generate, stream: &Replies<wire::Model
         let gone = stream.is_cancelled() || stream.blocking_send(&ModelReply::Token { text: text.to_owned() }).is_err();
         if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    match engine.generate(request, &mut on_text) {
+    match engine.generate_until(request, &mut on_text, &|| stream.is_cancelled()) {
         Ok(done) => ModelReply::Done {
             text: done.text,
             prompt_tokens: done.prompt_tokens,

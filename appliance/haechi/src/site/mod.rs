@@ -15,7 +15,7 @@ use haechi_intake::import::Summary;
 
 pub(crate) use local::Site;
 pub(crate) use model::{RoleModel, model_file};
-pub(crate) use shown::{PatientLine, PatientShown, RecordCounts, Status};
+pub(crate) use shown::{PatientLine, PatientShown, Status};
 
 use crate::error::Failure;
 use crate::home::Home;

@@ -197,17 +197,18 @@ fn find(connection: &Connection, asked: &str) -> rusqlite::Result<Found> {
     let by_id = connection
         .prepare_cached("SELECT 1 FROM patient WHERE id = ?1 UNION ALL SELECT 1 FROM resource WHERE patient = ?1 LIMIT 1")?
         .exists([asked])?;
-    let mut survivors = if by_id {
-        vec![survivor(connection, asked)?]
-    } else {
-        let (system, value) = match asked.rsplit_once('|') {
-            Some((system, value)) => (Some(system), value),
-            None => (None, asked),
-        };
-        let mut statement = connection.prepare_cached("SELECT patient FROM identifier WHERE value = ?1 AND (?2 IS NULL OR system = ?2)")?;
-        let rows = statement.query_map((value, system), |row| row.get::<_, String>(0))?;
-        rows.map(|id| survivor(connection, &id?)).collect::<rusqlite::Result<Vec<_>>>()?
+    let (system, value) = match asked.rsplit_once('|') {
+        Some((system, value)) => (Some(system), value),
+        None => (None, asked),
     };
+    let mut statement =
+        connection.prepare_cached("SELECT patient FROM identifier WHERE value = ?1 AND (?2 IS NULL OR system = ?2)")?;
+    let rows = statement.query_map((value, system), |row| row.get::<_, String>(0))?;
+    let mut survivors = rows.map(|id| survivor(connection, &id?)).collect::<rusqlite::Result<Vec<_>>>()?;
+    if by_id {
+        // One patient's id may be another's number: then nobody is opened by guess.
+        survivors.push(survivor(connection, asked)?);
+    }
     survivors.sort();
     survivors.dedup();
     match survivors.len() {

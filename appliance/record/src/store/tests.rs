@@ -105,6 +105,36 @@ fn merges_join_charts_follow_chains_and_refuse_circles() {
 }
 
 #[test]
+fn a_merge_is_not_redirected_and_an_id_that_is_anothers_number_opens_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("r"), &key()).unwrap();
+    put(&store, &patient("a", "1"), 1);
+    put(&store, &patient("b", "a"), 1);
+    put(&store, &patient("c", "3"), 1);
+    assert!(matches!(store.chart("a"), Err(RecordError::AmbiguousPatient { count: 2 })));
+    store.write(|writer| writer.merge("a", "c")).unwrap();
+    assert!(matches!(store.write(|writer| writer.merge("a", "b")), Err(RecordError::MergedElsewhere)));
+    assert_eq!(store.chart("3").unwrap().unwrap().patient.ids, ["c", "a"]);
+}
+
+#[test]
+fn a_value_that_a_new_message_brings_back_is_current_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("r"), &key()).unwrap();
+    let by_message = |text: &str, control_id: &str| {
+        let origin = crate::chart::Origin { control_id: control_id.to_owned(), fields: Vec::new() };
+        let source = Source { origin: Some(origin), ..source(1) };
+        let json = condition("c", "p", text);
+        store.write(|writer| writer.put(&prepare(json.into_bytes(), None, &|_| None, &source).unwrap())).unwrap()
+    };
+    assert_eq!(by_message("A", "1"), Put::New);
+    assert_eq!(by_message("B", "2"), Put::Updated);
+    assert_eq!(by_message("A", "3"), Put::Updated);
+    assert_eq!(by_message("B", "2"), Put::Unchanged, "the old message once more");
+    assert!(String::from_utf8(store.current("Condition", "c").unwrap().unwrap()).unwrap().contains("\"A\""));
+}
+
+#[test]
 fn an_identifier_of_two_patients_is_asked_back() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("r"), &key()).unwrap();

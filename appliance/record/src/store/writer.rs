@@ -82,7 +82,7 @@ impl<'a> Writer<'a> {
             self.index(self.transaction.last_insert_rowid(), prepared)?;
             return Ok(Put::New);
         };
-        if current.digest == prepared.digest || self.is_past(current.row, &prepared.digest)? {
+        if current.digest == prepared.digest || self.is_past(current.row, prepared, origin.as_deref())? {
             return Ok(Put::Unchanged);
         }
         let next: i64 = 1 + self
@@ -134,10 +134,11 @@ impl<'a> Writer<'a> {
         Ok(Put::Updated)
     }
 
-    fn is_past(&self, row: i64, digest: &[u8; 32]) -> rusqlite::Result<bool> {
+    /// True if these bytes are a past version: an old file imported again. A value that a *new message* brings back is news.
+    fn is_past(&self, row: i64, prepared: &Prepared, origin: Option<&str>) -> rusqlite::Result<bool> {
         self.transaction
-            .prepare_cached("SELECT 1 FROM past WHERE resource = ?1 AND digest = ?2")?
-            .exists(params![row, digest.as_slice()])
+            .prepare_cached("SELECT 1 FROM past WHERE resource = ?1 AND digest = ?2 AND origin IS ?3")?
+            .exists(params![row, prepared.digest.as_slice(), origin])
     }
 
     /// The words for search, and the columns of a Patient.
@@ -199,6 +200,14 @@ impl<'a> Writer<'a> {
         let target = super::reader::survivor(self.transaction, into).map_err(self.failed())?;
         if target == from {
             return Err(RecordError::MergeCircle);
+        }
+        let already = super::reader::survivor(self.transaction, from).map_err(self.failed())?;
+        if already != from && already != target {
+            // Moving it would take its entries out of the chart that holds them.
+            return Err(RecordError::MergedElsewhere);
+        }
+        if already == target {
+            return Ok(());
         }
         let write = || {
             self.transaction
