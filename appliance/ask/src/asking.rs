@@ -36,7 +36,14 @@ pub fn answer_plan(
 ) -> Answer {
     let context = Context { plan, chart, setting };
     let mut timings = Timings::default();
-    let mut writing = Writing { context, on_event, numbered: Numbered::default(), text: String::new(), claims: Vec::new(), dropped: Vec::new() };
+    let mut writing = Writing {
+        context,
+        on_event,
+        numbered: Numbered::default(),
+        text: String::new(),
+        claims: Vec::new(),
+        dropped: Vec::new(),
+    };
     let mut used_model = None;
     let draft = if !plan.is_complete() {
         Draft { missing: vec![absence::not_understood(context)], ..Draft::default() }

@@ -87,9 +87,10 @@ impl Numbered {
         let id = u32::try_from(self.citations.len() + 1).unwrap_or(u32::MAX);
         self.known.insert(key.clone(), id);
         let (source, r#where, quote) = key;
-        let date = cite.of.entry().and_then(|entry| {
-            Some(moment::show(moment::of(entry)?, &context.setting.zone, moment::grain(entry.kind)))
-        });
+        let date = cite
+            .of
+            .entry()
+            .and_then(|entry| Some(moment::show(moment::of(entry)?, &context.setting.zone, moment::grain(entry.kind))));
         self.citations.push(Citation { id, source, kind: "record".to_owned(), quote, r#where, date });
         id
     }
@@ -122,8 +123,22 @@ fn shown<'c>(sentence: &Sentence<'c>, context: Context<'_>) -> Vec<Cite<'c>> {
 /// True if the quote stands letter for letter at its element, and was not put together from several.
 fn is_literal(cite: &Cite<'_>) -> bool {
     const LEAVES: &[&str] = &[
-        "text", "display", "value", "code", "conclusion", "description", "reference", "status", "data", "div", "lotNumber", "criticality", "severity",
-        "title", "summary", "String",
+        "text",
+        "display",
+        "value",
+        "code",
+        "conclusion",
+        "description",
+        "reference",
+        "status",
+        "data",
+        "div",
+        "lotNumber",
+        "criticality",
+        "severity",
+        "title",
+        "summary",
+        "String",
     ];
     LEAVES.iter().any(|leaf| cite.path.ends_with(leaf))
 }
@@ -138,7 +153,11 @@ fn literal(cite: &Cite<'_>) -> (String, String) {
         };
     }
     // A name that a reference stands for is not in this resource: its status is.
-    if cite.path == entry.title_path && cite.path.contains("Reference") && !cite.path.ends_with("display") && let Some(status) = &entry.status {
+    if cite.path == entry.title_path
+        && cite.path.contains("Reference")
+        && !cite.path.ends_with("display")
+        && let Some(status) = &entry.status
+    {
         return ("status".to_owned(), status.clone());
     }
     let in_text = entry.texts.iter().any(|text| text.path == cite.path);
@@ -169,7 +188,9 @@ fn place(cite: &Cite<'_>, path: &str) -> String {
             origin
                 .fields
                 .iter()
-                .filter(|(element, _)| path.strip_prefix(element.as_str()).is_some_and(|rest| rest.starts_with(['.', '['])))
+                .filter(|(element, _)| {
+                    path.strip_prefix(element.as_str()).is_some_and(|rest| rest.starts_with(['.', '[']))
+                })
                 .max_by_key(|(element, _)| element.len())
         })
     });
@@ -189,7 +210,8 @@ fn element(citation: &Citation) -> &str {
 pub fn citation_resolves(chart: &Chart, citation: &Citation) -> bool {
     let path = element(citation);
     if let Some(id) = citation.source.strip_prefix("Patient/") {
-        return chart.patient.ids.iter().any(|own| own == id) && stands_in_person(&chart.patient, path, &citation.quote);
+        return chart.patient.ids.iter().any(|own| own == id)
+            && stands_in_person(&chart.patient, path, &citation.quote);
     }
     let Some(entry) = chart.entries.iter().find(|entry| entry.source == citation.source) else { return false };
     let digits = citation.quote.chars().all(|c| c.is_ascii_digit() || c == '.');
@@ -226,7 +248,8 @@ pub fn citation_resolves_in(raw: &[u8], citation: &Citation) -> bool {
     if let Ok(number) = quote.parse::<f64>() {
         // Digit for digit as the bytes have it: `7.10` is not quoted as `7.1`. JSON numbers lose that when they are parsed.
         let same = pieces.iter().any(|piece| piece.parse::<f64>() == Ok(number));
-        return (same && stands_in_bytes(raw, &quote)) || pieces.iter().any(|piece| piece.parse::<f64>().is_err() && fold(piece).contains(&quote));
+        return (same && stands_in_bytes(raw, &quote))
+            || pieces.iter().any(|piece| piece.parse::<f64>().is_err() && fold(piece).contains(&quote));
     }
     pieces.iter().any(|piece| fold(piece).contains(&quote)) || covered(&quote, &pieces)
 }
@@ -269,7 +292,9 @@ fn descend<'v>(node: &'v serde_json::Value, step: &str) -> Vec<&'v serde_json::V
         match (member, index) {
             (serde_json::Value::Array(items), Some(index)) => match index.parse::<usize>() {
                 Ok(at) => found.extend(items.get(at)),
-                Err(_) => found.extend(items.iter().filter(|item| item.get("id").and_then(|id| id.as_str()) == Some(index))),
+                Err(_) => {
+                    found.extend(items.iter().filter(|item| item.get("id").and_then(|id| id.as_str()) == Some(index)))
+                }
             },
             (member, _) => found.push(member),
         }
@@ -326,7 +351,13 @@ fn without_markup(text: &str) -> String {
             _ => {}
         }
     }
-    plain.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&")
+    plain
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&nbsp;", " ")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]

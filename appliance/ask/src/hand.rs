@@ -31,7 +31,10 @@ impl Hand {
         let mut raws = Vec::new();
         let mut entries: Vec<Entry> = Vec::new();
         for raw in resources {
-            let id = serde_json::from_str::<serde_json::Value>(raw).expect("test JSON")["id"].as_str().expect("id").to_owned();
+            let id = serde_json::from_str::<serde_json::Value>(raw).expect("test JSON")["id"]
+                .as_str()
+                .expect("id")
+                .to_owned();
             let entry = read::entry(raw.as_bytes(), &id, received, None).expect("an entry");
             raws.push((entry.source.clone(), raw.clone().into_bytes()));
             entries.push(entry);
@@ -71,10 +74,11 @@ impl Hand {
 
     pub(crate) fn answer_with(&self, plan: &Plan, model: Option<&dyn Model>) -> Answer {
         let mut streamed = String::new();
-        let answer = answer_plan(plan, &self.chart, &setting(), model, &mut || Duration::from_millis(7), &mut |event| {
-            let crate::Event::Text(text) = event;
-            streamed.push_str(text);
-        });
+        let answer =
+            answer_plan(plan, &self.chart, &setting(), model, &mut || Duration::from_millis(7), &mut |event| {
+                let crate::Event::Text(text) = event;
+                streamed.push_str(text);
+            });
         assert_eq!(streamed.trim(), answer.answer, "what was streamed is the answer");
         for claim in &answer.claims {
             assert!(!claim.citations.is_empty(), "uncited: {}", claim.text);
@@ -163,7 +167,9 @@ pub(crate) fn flag(code: &str) -> String {
 }
 
 pub(crate) fn range(low: &str, high: &str, unit: &str) -> String {
-    format!(r#","referenceRange":[{{"low":{{"value":{low},"unit":"{unit}"}},"high":{{"value":{high},"unit":"{unit}"}}}}]"#)
+    format!(
+        r#","referenceRange":[{{"low":{{"value":{low},"unit":"{unit}"}},"high":{{"value":{high},"unit":"{unit}"}}}}]"#
+    )
 }
 
 pub(crate) fn status(code: &str) -> String {
@@ -180,10 +186,21 @@ pub(crate) fn bp(id: &str, systolic: &str, diastolic: &str, when: &str) -> Strin
     )
 }
 
-pub(crate) fn problem(id: &str, title: &str, clinical: &str, verification: &str, onset: &str, abatement: &str) -> String {
+pub(crate) fn problem(
+    id: &str,
+    title: &str,
+    clinical: &str,
+    verification: &str,
+    onset: &str,
+    abatement: &str,
+) -> String {
     let onset = if onset.is_empty() { String::new() } else { format!(r#","onsetDateTime":"{onset}""#) };
     let abatement = if abatement.is_empty() { String::new() } else { format!(r#","abatementDateTime":"{abatement}""#) };
-    let clinical = if clinical.is_empty() { String::new() } else { format!(r#","clinicalStatus":{{"coding":[{{"code":"{clinical}"}}]}}"#) };
+    let clinical = if clinical.is_empty() {
+        String::new()
+    } else {
+        format!(r#","clinicalStatus":{{"coding":[{{"code":"{clinical}"}}]}}"#)
+    };
     format!(
         r#"{{"resourceType":"Condition","id":"{id}"{clinical},"verificationStatus":{{"coding":[{{"code":"{verification}"}}]}},
             "code":{{"text":"{title}"}}{onset}{abatement}}}"#
@@ -191,7 +208,8 @@ pub(crate) fn problem(id: &str, title: &str, clinical: &str, verification: &str,
 }
 
 pub(crate) fn order(id: &str, title: &str, status: &str, authored: &str, dosage: &str, more: &str) -> String {
-    let dosage = if dosage.is_empty() { String::new() } else { format!(r#","dosageInstruction":[{{"text":"{dosage}"}}]"#) };
+    let dosage =
+        if dosage.is_empty() { String::new() } else { format!(r#","dosageInstruction":[{{"text":"{dosage}"}}]"#) };
     format!(
         r#"{{"resourceType":"MedicationRequest","id":"{id}","status":"{status}","intent":"order",
             "medicationCodeableConcept":{{"text":"{title}"}},"authoredOn":"{authored}"{dosage}{more}}}"#
@@ -207,7 +225,8 @@ pub(crate) fn allergy(id: &str, title: &str, code: &str, clinical: &str, verific
 }
 
 pub(crate) fn encounter(id: &str, title: &str, class: &str, start: &str, end: &str, more: &str) -> String {
-    let (status, end) = if end.is_empty() { ("in-progress", String::new()) } else { ("finished", format!(r#","end":"{end}""#)) };
+    let (status, end) =
+        if end.is_empty() { ("in-progress", String::new()) } else { ("finished", format!(r#","end":"{end}""#)) };
     format!(
         r#"{{"resourceType":"Encounter","id":"{id}","status":"{status}","class":{{"code":"{class}"}},"type":[{{"text":"{title}"}}],
             "period":{{"start":"{start}"{end}}}{more}}}"#

@@ -35,18 +35,102 @@ const SECTIONS: &[(u8, &[&str])] = &[
     (
         5,
         &[
-            "a)", "a:", "assessment", "impression", "diagnos", "conclusion", "final diag", "discharge diag", "진단", "평가", "소견", "결론", "판정", "퇴원진단", "최종진단",
+            "a)",
+            "a:",
+            "assessment",
+            "impression",
+            "diagnos",
+            "conclusion",
+            "final diag",
+            "discharge diag",
+            "진단",
+            "평가",
+            "소견",
+            "결론",
+            "판정",
+            "퇴원진단",
+            "최종진단",
             "요약",
         ],
     ),
-    (4, &["p)", "p:", "plan", "recommend", "hospital course", "course", "follow", "disposition", "계획", "권고", "경과", "치료", "추적", "향후", "처치"]),
-    (3, &["s)", "s:", "chief complaint", "subjective", "reason for", "hpi", "history of present", "주소", "주호소", "현병력", "입원사유", "내원"]),
-    (1, &["o)", "o:", "objective", "lab", "vital", "medication", "투약", "검사", "활력", "금일", "처방", "family", "social", "allerg", "과거력", "가족력"]),
+    (
+        4,
+        &[
+            "p)",
+            "p:",
+            "plan",
+            "recommend",
+            "hospital course",
+            "course",
+            "follow",
+            "disposition",
+            "계획",
+            "권고",
+            "경과",
+            "치료",
+            "추적",
+            "향후",
+            "처치",
+        ],
+    ),
+    (
+        3,
+        &[
+            "s)",
+            "s:",
+            "chief complaint",
+            "subjective",
+            "reason for",
+            "hpi",
+            "history of present",
+            "주소",
+            "주호소",
+            "현병력",
+            "입원사유",
+            "내원",
+        ],
+    ),
+    (
+        1,
+        &[
+            "o)",
+            "o:",
+            "objective",
+            "lab",
+            "vital",
+            "medication",
+            "투약",
+            "검사",
+            "활력",
+            "금일",
+            "처방",
+            "family",
+            "social",
+            "allerg",
+            "과거력",
+            "가족력",
+        ],
+    ),
 ];
 /// Sentences outside any section that tell much.
 const TELLING: &[&str] = &[
-    "admitted", "diagnosed", "started", "discharged", "underwent", "revealed", "consistent with", "follow-up", "입원", "진단", "퇴원", "시행", "투여", "호전", "악화",
-    "의심", "추적",
+    "admitted",
+    "diagnosed",
+    "started",
+    "discharged",
+    "underwent",
+    "revealed",
+    "consistent with",
+    "follow-up",
+    "입원",
+    "진단",
+    "퇴원",
+    "시행",
+    "투여",
+    "호전",
+    "악화",
+    "의심",
+    "추적",
 ];
 
 /// What came of it.
@@ -108,7 +192,9 @@ pub(crate) fn summarise<'c>(
     }
     if let Some(failure) = failed {
         summary.draft.warn(match context.language() {
-            Language::En => format!("The model could not word the summary ({failure}); sentences are quoted from the notes."),
+            Language::En => {
+                format!("The model could not word the summary ({failure}); sentences are quoted from the notes.")
+            }
             Language::Ko => format!("모델이 요약하지 못해({failure}) 기록의 문장을 그대로 인용했습니다."),
         });
     }
@@ -132,7 +218,8 @@ fn is_text(entry: &Entry) -> bool {
 
 /// The conclusion where there is one, else the longest text.
 fn main_text(entry: &Entry) -> Option<&Fact> {
-    if let Some(conclusion) = entry.texts.iter().find(|text| text.name == "conclusion" && !text.text.trim().is_empty()) {
+    if let Some(conclusion) = entry.texts.iter().find(|text| text.name == "conclusion" && !text.text.trim().is_empty())
+    {
         return Some(conclusion);
     }
     entry.texts.iter().filter(|text| !text.text.trim().is_empty()).max_by_key(|text| text.text.len())
@@ -237,7 +324,8 @@ fn carried<'c>(
                 Ok(()) => return Ok(sentence),
                 Err(why) => {
                     // The reason that helps is the one from the sentences most like it.
-                    let shared = said.split_whitespace().filter(|word| window.iter().any(|quote| quote.contains(word))).count();
+                    let shared =
+                        said.split_whitespace().filter(|word| window.iter().any(|quote| quote.contains(word))).count();
                     if shared > most {
                         most = shared;
                         nearest = Err(why);
@@ -257,7 +345,11 @@ fn reservation<'c>(context: Context<'c>, entry: &'c Entry) -> Option<Part<'c>> {
 
 /// Sentences of the note itself, those that tell most, in the order of the note.
 fn quoted<'c>(context: Context<'c>, entry: &'c Entry, text: &'c Fact) -> Vec<Sentence<'c>> {
-    let sentences: Vec<&'c str> = if reads(context) { excerpt::sentences(&text.text).into_iter().take(READ).collect() } else { telling(&text.text) };
+    let sentences: Vec<&'c str> = if reads(context) {
+        excerpt::sentences(&text.text).into_iter().take(READ).collect()
+    } else {
+        telling(&text.text)
+    };
     sentences
         .into_iter()
         .map(|sentence| {

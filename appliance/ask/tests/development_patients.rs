@@ -67,7 +67,8 @@ struct Patient {
 }
 
 fn data() -> Option<PathBuf> {
-    let folder = std::env::var_os("HAECHI_TEST_DATA").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    let folder = std::env::var_os("HAECHI_TEST_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
     folder.is_dir().then_some(folder)
 }
 
@@ -82,7 +83,9 @@ fn read_bundle(text: &str) -> Option<Patient> {
         let resource = &item["resource"];
         // What came without an id of its own is called by the end of its address, as the import does.
         let address = item["fullUrl"].as_str().and_then(|address| address.rsplit(['/', ':']).next());
-        let (Some(kind), Some(id)) = (resource["resourceType"].as_str(), resource["id"].as_str().or(address)) else { continue };
+        let (Some(kind), Some(id)) = (resource["resourceType"].as_str(), resource["id"].as_str().or(address)) else {
+            continue;
+        };
         let raw = serde_json::to_vec(resource).ok()?;
         if kind == "Patient" {
             person = Some(read::person(&[(id, &raw)]));
@@ -99,7 +102,15 @@ fn read_bundle(text: &str) -> Option<Patient> {
 fn patients(folder: &Path, most: usize) -> Vec<Patient> {
     let mut files: Vec<PathBuf> = Vec::new();
     for part in ["fhir/synthea-2019", "fhir/carebundle", "fhir/inferno-us-core"] {
-        files.extend(std::fs::read_dir(folder.join(part)).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_file()).take(most));
+        files.extend(
+            std::fs::read_dir(folder.join(part))
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.is_file())
+                .take(most),
+        );
     }
     files.sort();
     // Any other folder of one-patient bundles: the demo hospital's `fhir`, for one.
@@ -133,7 +144,11 @@ fn every_sentence_is_cited_and_every_citation_resolves() {
         eprintln!("skipped: no development patient could be read");
         return;
     }
-    let setting = Setting { now: "2024-05-01T01:00:00Z".parse().expect("instant"), zone: TimeZone::get("Asia/Seoul").expect("bundled"), language: None };
+    let setting = Setting {
+        now: "2024-05-01T01:00:00Z".parse().expect("instant"),
+        zone: TimeZone::get("Asia/Seoul").expect("bundled"),
+        language: None,
+    };
     let show = std::env::var_os("HAECHI_TEST_SHOW").is_some();
     let mut times: Vec<Duration> = Vec::new();
     let mut dropped = BTreeMap::<String, usize>::new();
@@ -156,15 +171,27 @@ fn every_sentence_is_cited_and_every_citation_resolves() {
                 assert!(!claim.citations.is_empty(), "{question}: {}", claim.text);
             }
             for citation in &answer.citations {
-                let raw = patient.raws.get(&citation.source).unwrap_or_else(|| panic!("{question}: {} is not this patient's", citation.source));
+                let raw = patient
+                    .raws
+                    .get(&citation.source)
+                    .unwrap_or_else(|| panic!("{question}: {} is not this patient's", citation.source));
                 assert!(citation_resolves(&patient.chart, citation), "{question}: {citation:?}");
-                assert!(citation_resolves_in(raw, citation), "{question}: {citation:?} in {}", String::from_utf8_lossy(raw));
+                assert!(
+                    citation_resolves_in(raw, citation),
+                    "{question}: {citation:?} in {}",
+                    String::from_utf8_lossy(raw)
+                );
             }
         }
     }
     times.sort_unstable();
     let p95 = times[times.len() * 95 / 100];
-    println!("{} patients, {} questions, {claims} claims, {abstained} abstained, p95 {p95:?}, most {:?}", patients.len(), times.len(), times[times.len() - 1]);
+    println!(
+        "{} patients, {} questions, {claims} claims, {abstained} abstained, p95 {p95:?}, most {:?}",
+        patients.len(),
+        times.len(),
+        times[times.len() - 1]
+    );
     for (what, count) in dropped.iter().take(40) {
         println!("held back {count}x  {what}");
     }
@@ -238,9 +265,13 @@ fn plans(patient: &Patient, language: Language) -> Vec<Plan> {
         for shape in SHAPES {
             plans.push(base(*shape, *kind));
             plans.push(Plan { pick: Some(Pick::Newest), edge: Edge::End, state: State::Active, ..base(*shape, *kind) });
-            let window = Some(Window { from: jiff::civil::Date::new(2010, 1, 1).ok(), to: jiff::civil::Date::new(2019, 12, 31).ok() });
+            let window = Some(Window {
+                from: jiff::civil::Date::new(2010, 1, 1).ok(),
+                to: jiff::civil::Date::new(2019, 12, 31).ok(),
+            });
             plans.push(Plan { window, state: State::Ended, limit: Some(3), ..base(*shape, *kind) });
-            let filter = [Filter::Abnormal, Filter::High, Filter::Above(50.0, false), Filter::Positive][plans.len() % 4];
+            let filter =
+                [Filter::Abnormal, Filter::High, Filter::Above(50.0, false), Filter::Positive][plans.len() % 4];
             plans.push(Plan { filter: Some(filter), ..base(*shape, *kind) });
             if let Some(entry) = patient.chart.entries.iter().filter(|entry| entry.kind == *kind).nth(plans.len() % 7) {
                 let subject = Subject {
@@ -267,7 +298,11 @@ fn every_shape_over_every_kind_is_worded_cited_and_passes_the_gate() {
         return;
     };
     let most = std::env::var("HAECHI_TEST_PATIENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(1);
-    let setting = Setting { now: "2024-05-01T01:00:00Z".parse().expect("instant"), zone: TimeZone::get("Asia/Seoul").expect("bundled"), language: None };
+    let setting = Setting {
+        now: "2024-05-01T01:00:00Z".parse().expect("instant"),
+        zone: TimeZone::get("Asia/Seoul").expect("bundled"),
+        language: None,
+    };
     let mut dropped = BTreeMap::<String, usize>::new();
     let mut claims = 0;
     for patient in patients(&folder, most) {
@@ -276,15 +311,26 @@ fn every_shape_over_every_kind_is_worded_cited_and_passes_the_gate() {
                 let answer = answer_plan(&plan, &patient.chart, &setting, None, &mut || Duration::ZERO, &mut |_| {});
                 claims += answer.claims.len();
                 for held_back in &answer.dropped {
-                    *dropped.entry(format!("{:?} {:?}: {} <- {}", plan.shape, plan.scope, held_back.why, held_back.text)).or_default() += 1;
+                    *dropped
+                        .entry(format!("{:?} {:?}: {} <- {}", plan.shape, plan.scope, held_back.why, held_back.text))
+                        .or_default() += 1;
                 }
                 for claim in &answer.claims {
                     assert!(!claim.citations.is_empty(), "{}", claim.text);
                 }
                 for citation in &answer.citations {
-                    assert!(citation_resolves(&patient.chart, citation), "{:?} {:?}: {citation:?}", plan.shape, plan.scope);
+                    assert!(
+                        citation_resolves(&patient.chart, citation),
+                        "{:?} {:?}: {citation:?}",
+                        plan.shape,
+                        plan.scope
+                    );
                     let raw = patient.raws.get(&citation.source).expect("this patient's");
-                    assert!(citation.r#where.contains("Reference") || citation_resolves_in(raw, citation), "{citation:?} in {}", String::from_utf8_lossy(raw));
+                    assert!(
+                        citation.r#where.contains("Reference") || citation_resolves_in(raw, citation),
+                        "{citation:?} in {}",
+                        String::from_utf8_lossy(raw)
+                    );
                 }
             }
         }

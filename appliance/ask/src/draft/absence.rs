@@ -66,7 +66,9 @@ fn limits(context: Context<'_>, group: &Group<'_>) -> String {
         Some(Filter::Above(..) | Filter::Below(..)) => {
             context.say(" with a value that can be compared with that one", " 그 값과 비교할 수 있는 값을")
         }
-        Some(Filter::Positive | Filter::Negative) => context.say(" with a result that says so", " 양성·음성을 말해 주는 결과를"),
+        Some(Filter::Positive | Filter::Negative) => {
+            context.say(" with a result that says so", " 양성·음성을 말해 주는 결과를")
+        }
         Some(_) => context.say(" with a flag or reference range to judge it by", " 판정 표시나 참고치가 있는 값을"),
         None => "",
     };
@@ -98,7 +100,9 @@ pub(super) fn withdrawn<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut
         let state = words::state(why, context.language());
         let mut line = Line::new(context);
         line.say("An entry for ", "").part(line::label_part(context, &hit, group.subject));
-        line.say(" is marked as ", " 기록은 '").part(Part::one(state, Cite::title(entry))).say("", "' 상태로 표시되어 있습니다");
+        line.say(" is marked as ", " 기록은 '")
+            .part(Part::one(state, Cite::title(entry)))
+            .say("", "' 상태로 표시되어 있습니다");
         line.brackets(line::date_parts(context, entry));
         line.say(".", ".");
         draft.mentions.push(line.sentence(group.subject));
@@ -115,7 +119,9 @@ pub(super) fn on_hold(context: Context<'_>, group: &Group<'_>, draft: &mut Draft
         .iter()
         .filter(|hit| matches!(hit.entry.standing, haechi_record::chart::Standing::SaidAs("on-hold")))
         .map(|hit| {
-            let date = line::dates(context, hit.entry).map(|date| format!("{}{date})", context.say(" (", "("))).unwrap_or_default();
+            let date = line::dates(context, hit.entry)
+                .map(|date| format!("{}{date})", context.say(" (", "(")))
+                .unwrap_or_default();
             format!("{}{date}", line::name(hit.entry))
         })
         .collect();
@@ -159,10 +165,14 @@ pub fn no_anchor(context: Context<'_>) -> String {
     let as_of = as_of(context);
     match (context.is_korean(), said) {
         (false, Some(said)) => {
-            format!("The question refers to \"{said}\", which was not found in the record as of {as_of} (searched: {searched}).")
+            format!(
+                "The question refers to \"{said}\", which was not found in the record as of {as_of} (searched: {searched})."
+            )
         }
         (false, None) => {
-            format!("The question refers to an event that was not found in the record as of {as_of} (searched: {searched}).")
+            format!(
+                "The question refers to an event that was not found in the record as of {as_of} (searched: {searched})."
+            )
         }
         (true, Some(said)) => {
             format!("질문이 가리키는 '{said}' 기록을 {as_of} 기준 기록에서 찾지 못했습니다(검색 범위: {searched}).")

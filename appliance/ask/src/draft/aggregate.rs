@@ -25,7 +25,10 @@ fn numeric<'c>(hits: &[Hit<'c>], open: bool) -> Vec<Vec<Hit<'c>>> {
             let hit = Hit { value: Some(value), ..*hit };
             let same = |(known, set): &&mut (String, Vec<Hit<'c>>)| {
                 *known == name
-                    && set.first().and_then(|first| first.value).is_some_and(|first| evidence::same_unit(&first.unit, &value.unit))
+                    && set
+                        .first()
+                        .and_then(|first| first.value)
+                        .is_some_and(|first| evidence::same_unit(&first.unit, &value.unit))
             };
             match sets.iter_mut().find(same) {
                 Some((_, set)) => set.push(hit),
@@ -123,7 +126,9 @@ pub(super) fn change<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Dr
     }
     if !any {
         draft.warn(
-            context.say("Only one value is recorded; a change needs two.", "값이 하나만 기록되어 변화를 말할 수 없습니다.").to_owned(),
+            context
+                .say("Only one value is recorded; a change needs two.", "값이 하나만 기록되어 변화를 말할 수 없습니다.")
+                .to_owned(),
         );
         single::at_end(context, group, false, draft);
     }
@@ -197,8 +202,12 @@ pub(super) fn extreme<'c>(context: Context<'c>, group: &Group<'c>, greatest: boo
         for hit in tied.iter().rev().take(shapes::LISTED) {
             any = true;
             // The extreme one first: the gate compares it with all the others.
-            let ranked: Vec<Hit<'c>> = std::iter::once(*hit).chain(tied.iter().filter(|t| t.entry.source != hit.entry.source).copied()).chain(others.iter().copied()).collect();
-            let word = context.say(if greatest { "highest" } else { "lowest" }, if greatest { "최고값" } else { "최저값" });
+            let ranked: Vec<Hit<'c>> = std::iter::once(*hit)
+                .chain(tied.iter().filter(|t| t.entry.source != hit.entry.source).copied())
+                .chain(others.iter().copied())
+                .collect();
+            let word =
+                context.say(if greatest { "highest" } else { "lowest" }, if greatest { "최고값" } else { "최저값" });
             let superlative = |text: String| Part::all(text, shapes::cites(&ranked)).with(rule.clone(), word);
             let mut line = Line::new(context);
             let label = line::label_part(context, hit, group.subject);
@@ -212,7 +221,11 @@ pub(super) fn extreme<'c>(context: Context<'c>, group: &Group<'c>, greatest: boo
             }
             line.say("", "입니다");
             let mut details = line::value_details(context, hit, true);
-            let of = if context.is_korean() { format!("값 {count}개 중") } else { format!("of {count} {}", values(hits.len())) };
+            let of = if context.is_korean() {
+                format!("값 {count}개 중")
+            } else {
+                format!("of {count} {}", values(hits.len()))
+            };
             details.push(Part::all(of, shapes::cites(&hits)).with(Rule::Entries, count.clone()));
             line.brackets(details);
             for part in shapes::reservations(context, &hits) {
@@ -248,7 +261,11 @@ pub(super) fn average<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut D
         } else {
             line.say("The mean ", "").part(label).say(" is ", "").part(computed);
         }
-        let from = if context.is_korean() { format!("값 {count}개로 계산") } else { format!("computed from {count} {}", values(hits.len())) };
+        let from = if context.is_korean() {
+            format!("값 {count}개로 계산")
+        } else {
+            format!("computed from {count} {}", values(hits.len()))
+        };
         let mut details = vec![Part::all(from, all()).with(Rule::Entries, count)];
         let mut dates = line::date_parts(context, first.entry);
         if first.entry.source != last.entry.source {
@@ -270,9 +287,14 @@ pub(super) fn average<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut D
         line.say(".", ".");
         draft.sentences.push(line.sentence(group.subject));
     }
-    let left = group.hits.iter().flat_map(Hit::values).filter(|value| !value.text.is_empty()).count().saturating_sub(used);
+    let left =
+        group.hits.iter().flat_map(Hit::values).filter(|value| !value.text.is_empty()).count().saturating_sub(used);
     if used == 0 {
-        draft.warn(context.say("No mean can be computed from these entries.", "이 기록으로는 평균을 계산할 수 없습니다.").to_owned());
+        draft.warn(
+            context
+                .say("No mean can be computed from these entries.", "이 기록으로는 평균을 계산할 수 없습니다.")
+                .to_owned(),
+        );
         series::all(context, group, &group.hits, draft);
     } else if left > 0 {
         draft.warn(if context.is_korean() {
@@ -312,7 +334,11 @@ pub(super) fn count<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Dra
     }
     if names < entries && names > 1 && group.subject.is_none() {
         let names = names.to_string();
-        let text = if context.is_korean() { format!(", 이름이 다른 것은 {names}가지입니다") } else { format!(", of {names} different names") };
+        let text = if context.is_korean() {
+            format!(", 이름이 다른 것은 {names}가지입니다")
+        } else {
+            format!(", of {names} different names")
+        };
         line.part(Part::all(text, shapes::cites(hits)).with(Rule::Names, names));
     }
     for part in shapes::reservations(context, hits) {

@@ -21,7 +21,8 @@ pub(super) fn attribute<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut
     for hit in shown.iter().rev().take(shapes::LISTED) {
         let details = parts(context, hit, attribute);
         // Without a recorded dosage the strength in the product's name is what the record says.
-        if details.is_empty() && attribute == Attribute::Dose && hit.entry.title.contains(|c: char| c.is_ascii_digit()) {
+        if details.is_empty() && attribute == Attribute::Dose && hit.entry.title.contains(|c: char| c.is_ascii_digit())
+        {
             let mut line = Line::new(context);
             line::push(&mut line, context, hit, group.subject);
             draft.sentences.push(line.item(group.subject));
@@ -46,7 +47,11 @@ pub(super) fn attribute<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut
             }
             line.part(detail);
         }
-        draft.sentences.push(if several { line.item(group.subject) } else { line.say(".", ".").sentence(group.subject) });
+        draft.sentences.push(if several {
+            line.item(group.subject)
+        } else {
+            line.say(".", ".").sentence(group.subject)
+        });
     }
     if draft.sentences.len() == before {
         missing.dedup();
@@ -66,7 +71,8 @@ pub(super) fn attribute<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut
 
 /// Of medicines, allergies and problems every matching entry is meant; of events the newest.
 fn default_pick(group: &Group<'_>, attribute: Attribute) -> Pick {
-    let lasting = group.hits.iter().all(|hit| matches!(hit.entry.kind, Kind::Allergy | Kind::Medication | Kind::Problem));
+    let lasting =
+        group.hits.iter().all(|hit| matches!(hit.entry.kind, Kind::Allergy | Kind::Medication | Kind::Problem));
     if lasting && !matches!(attribute, Attribute::Who | Attribute::Where) { Pick::All } else { Pick::Newest }
 }
 
@@ -145,9 +151,11 @@ fn conclusion<'c>(context: Context<'c>, hit: &Hit<'c>) -> Vec<Part<'c>> {
         return vec![line::quote_part(entry, text, excerpt::cut(&text.text))];
     }
     // A report that only points at its results: their values are its conclusion.
-    let results = entry.links.iter().filter(|(element, _)| element.starts_with("result")).filter_map(|(_, target)| {
-        context.chart.entries.iter().find(|other| other.source == *target)
-    });
+    let results = entry
+        .links
+        .iter()
+        .filter(|(element, _)| element.starts_with("result"))
+        .filter_map(|(_, target)| context.chart.entries.iter().find(|other| other.source == *target));
     results
         .filter(|result| !matches!(result.standing, haechi_record::chart::Standing::Void(_)))
         .take(30)
@@ -164,7 +172,11 @@ fn conclusion<'c>(context: Context<'c>, hit: &Hit<'c>) -> Vec<Part<'c>> {
 /// A person's or entry's fact by path, for the gate.
 pub(crate) fn fact_at<'c>(cite: &Cite<'c>) -> Option<&'c Fact> {
     match cite.of {
-        Of::Entry(entry) => entry.facts.iter().chain(&entry.texts).find(|fact| fact.path == cite.path && fact.text.contains(&cite.quote)),
+        Of::Entry(entry) => entry
+            .facts
+            .iter()
+            .chain(&entry.texts)
+            .find(|fact| fact.path == cite.path && fact.text.contains(&cite.quote)),
         Of::Person(person) => person.facts.iter().find(|fact| fact.path == cite.path),
     }
 }

@@ -4,7 +4,8 @@
 const LONGEST: usize = 300;
 
 /// Abbreviations after which a full stop does not end a sentence.
-const ABBREVIATIONS: &[&str] = &["dr", "mr", "mrs", "ms", "prof", "vs", "approx", "no", "st", "e.g", "i.e", "etc", "hx", "dx", "tx", "pt"];
+const ABBREVIATIONS: &[&str] =
+    &["dr", "mr", "mrs", "ms", "prof", "vs", "approx", "no", "st", "e.g", "i.e", "etc", "hx", "dx", "tx", "pt"];
 
 /// Sentences, each within one line of the text; fragments without a word are left out.
 #[must_use]

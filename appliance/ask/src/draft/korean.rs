@@ -54,7 +54,8 @@ pub fn form(word: &str, particle: Particle) -> &'static str {
 /// The ending of what is read aloud: a remark in parentheses at the end is not, so `당화혈색소(HbA1c)` ends in a vowel.
 fn ending(word: &str) -> Ending {
     let spoken = without_closing_remark(word);
-    let spoken = spoken.trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '%' | '℃' | '°' | '㎎' | 'µ' | 'μ'));
+    let spoken =
+        spoken.trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '%' | '℃' | '°' | '㎎' | 'µ' | 'μ'));
     let Some(last) = spoken.chars().last() else { return Ending::Vowel };
     match last {
         '가'..='힣' => syllable(last),
@@ -113,7 +114,9 @@ fn latin(spoken: &str) -> Ending {
         // 밀리그램, 그램, 킬로그램, 마이크로그램
         "mg" | "g" | "kg" | "mcg" | "ug" if spoken.len() > run.len() => return Ending::Consonant,
         // 리터, 데시리터, 밀리리터, 센티미터, 밀리미터에이치지
-        "L" | "dL" | "mL" | "ml" | "dl" | "cm" | "mm" | "mmHg" | "Hg" if spoken.len() > run.len() => return Ending::Vowel,
+        "L" | "dL" | "mL" | "ml" | "dl" | "cm" | "mm" | "mmHg" | "Hg" if spoken.len() > run.len() => {
+            return Ending::Vowel;
+        }
         _ => {}
     }
     let letters = run.chars().count();
@@ -140,7 +143,12 @@ fn word(run: &str) -> Ending {
         Ending::Consonant
     } else if heard.ends_with('l') {
         Ending::Rieul
-    } else if heard.ends_with(['p', 'k', 'b']) || heard.ends_with("et") || heard.ends_with("it") || heard.ends_with("ic") || heard.ends_with("ac") {
+    } else if heard.ends_with(['p', 'k', 'b'])
+        || heard.ends_with("et")
+        || heard.ends_with("it")
+        || heard.ends_with("ic")
+        || heard.ends_with("ac")
+    {
         Ending::Consonant
     } else {
         Ending::Vowel

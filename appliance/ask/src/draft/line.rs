@@ -95,7 +95,8 @@ pub fn label(context: Context<'_>, hit: &Hit<'_>, subject: Option<&Subject>) -> 
 
 /// Case and spacing apart.
 fn contains(recorded: &str, said: &str) -> bool {
-    let fold = |text: &str| text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect::<String>();
+    let fold =
+        |text: &str| text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect::<String>();
     fold(recorded).contains(&fold(said))
 }
 

@@ -31,7 +31,11 @@ pub(super) fn list<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Draf
     for (_, same) in named.iter().take(shapes::LISTED) {
         let mut line = Line::new(context);
         one_name(&mut line, context, group, same);
-        draft.sentences.push(if several { line.item(group.subject) } else { line.say(".", ".").sentence(group.subject) });
+        draft.sentences.push(if several {
+            line.item(group.subject)
+        } else {
+            line.say(".", ".").sentence(group.subject)
+        });
     }
     let unlisted: Vec<Hit<'c>> = named.iter().skip(shapes::LISTED).flat_map(|(_, same)| same.iter().copied()).collect();
     shapes::rest(context, &unlisted, draft);
@@ -58,7 +62,11 @@ fn header<'c>(
     line.part(shapes::window(context, &cites));
     if names < entries {
         let names = names.to_string();
-        let text = if context.is_korean() { format!(", 이름이 다른 것은 {names}가지입니다") } else { format!(", of {names} different names") };
+        let text = if context.is_korean() {
+            format!(", 이름이 다른 것은 {names}가지입니다")
+        } else {
+            format!(", of {names} different names")
+        };
         line.part(Part::all(text, shapes::cites(hits)).with(Rule::Names, names));
     }
     for part in shapes::reservations(context, hits) {
@@ -77,7 +85,8 @@ fn one_name<'c>(line: &mut Line<'c>, context: Context<'c>, group: &Group<'c>, sa
     }
     if earlier.len() > EARLIER {
         let count = earlier.len().to_string();
-        let text = if context.is_korean() { format!("; 이전 {count}건") } else { format!("; {count} earlier entries") };
+        let text =
+            if context.is_korean() { format!("; 이전 {count}건") } else { format!("; {count} earlier entries") };
         line.part(Part::all(text, shapes::cites(earlier)).with(Rule::Entries, count));
         if let Some(first) = earlier.first() {
             line.say(", the first ", ", 최초 ");

@@ -136,7 +136,10 @@ mod tests {
     fn a_partial_date_is_not_made_more_precise() {
         assert_eq!(show(&When::Date(PartialDate::Year(1998)), &seoul(), Grain::Minute), "1998");
         assert_eq!(show(&When::Date(PartialDate::Month(1998, 4)), &seoul(), Grain::Minute), "1998-04");
-        assert_eq!(days(&When::Date(PartialDate::Month(2024, 2)), &seoul()), Some((date(2024, 2, 1), date(2024, 2, 29))));
+        assert_eq!(
+            days(&When::Date(PartialDate::Month(2024, 2)), &seoul()),
+            Some((date(2024, 2, 1), date(2024, 2, 29)))
+        );
     }
 
     #[test]

@@ -15,8 +15,12 @@ pub fn draft(context: Context<'_>) -> Draft<'_> {
         if found.is_empty() {
             let what = words::attribute(attribute, context.language());
             draft.missing.push(match context.language() {
-                Language::En => format!("The patient's {what} was not found in the record as of {}.", absence::as_of(context)),
-                Language::Ko => format!("환자의 {what} 정보를 {} 기준 기록에서 찾지 못했습니다.", absence::as_of(context)),
+                Language::En => {
+                    format!("The patient's {what} was not found in the record as of {}.", absence::as_of(context))
+                }
+                Language::Ko => {
+                    format!("환자의 {what} 정보를 {} 기준 기록에서 찾지 못했습니다.", absence::as_of(context))
+                }
             });
         }
         draft.sentences.extend(found);
@@ -37,7 +41,9 @@ fn sentences(context: Context<'_>, attribute: Attribute) -> Vec<Sentence<'_>> {
     };
     match attribute {
         Attribute::Age => age(context).into_iter().collect(),
-        Attribute::BirthDate => person.birth_date.map(moment::show_partial).map(|date| stated(&date, "birthDate")).into_iter().collect(),
+        Attribute::BirthDate => {
+            person.birth_date.map(moment::show_partial).map(|date| stated(&date, "birthDate")).into_iter().collect()
+        }
         Attribute::Sex => person
             .sex
             .as_deref()
@@ -86,15 +92,25 @@ fn age(context: Context<'_>) -> Option<Sentence<'_>> {
         (Language::Ko, false) => format!("{until} 기준 만 {years}세입니다 (생년월일 {born}에서 계산)."),
         (Language::Ko, true) => format!("{until} 사망 당시 만 {years}세였습니다 (생년월일 {born}에서 계산)."),
     };
-    let part = Part::one(text, cite(person, "birthDate", &born)).with(Rule::Age, years).with(Rule::Today, until.to_string());
+    let part =
+        Part::one(text, cite(person, "birthDate", &born)).with(Rule::Age, years).with(Rule::Today, until.to_string());
     Some(Sentence::of(vec![part], None))
 }
 
 fn death<'c>(context: Context<'c>, person: &'c Person) -> Option<Sentence<'c>> {
     let (text, path, quote) = match person.deceased.as_ref()? {
-        Deceased::No => (context.say("Recorded as alive.", "생존으로 기록되어 있습니다.").to_owned(), "deceasedBoolean", "false".to_owned()),
+        Deceased::No => (
+            context.say("Recorded as alive.", "생존으로 기록되어 있습니다.").to_owned(),
+            "deceasedBoolean",
+            "false".to_owned(),
+        ),
         Deceased::Yes => (
-            context.say("Recorded as deceased; the date is not recorded.", "사망으로 기록되어 있습니다. 날짜는 기록되지 않았습니다.").to_owned(),
+            context
+                .say(
+                    "Recorded as deceased; the date is not recorded.",
+                    "사망으로 기록되어 있습니다. 날짜는 기록되지 않았습니다.",
+                )
+                .to_owned(),
             "deceasedBoolean",
             "true".to_owned(),
         ),

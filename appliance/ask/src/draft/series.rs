@@ -28,7 +28,11 @@ pub(super) fn all<'c>(context: Context<'c>, group: &Group<'c>, hits: &[Hit<'c>],
         } else {
             line::push(&mut line, context, hit, group.subject);
         }
-        draft.sentences.push(if several { line.item(group.subject) } else { line.say(".", ".").sentence(group.subject) });
+        draft.sentences.push(if several {
+            line.item(group.subject)
+        } else {
+            line.say(".", ".").sentence(group.subject)
+        });
     }
     shapes::rest(context, hits.get(..hits.len() - shown).unwrap_or_default(), draft);
 }

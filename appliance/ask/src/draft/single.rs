@@ -25,7 +25,8 @@ pub(super) fn at_end<'c>(context: Context<'c>, group: &Group<'c>, first: bool, d
         }
     }
     if let [hit] = shown.as_slice() {
-        let (english, korean) = if first { ("The first recorded ", "기록상 첫 ") } else { ("The latest ", "가장 최근 ") };
+        let (english, korean) =
+            if first { ("The first recorded ", "기록상 첫 ") } else { ("The latest ", "가장 최근 ") };
         draft.sentences.push(stated(context, hit, group, english, korean));
         return;
     }

@@ -41,7 +41,11 @@ pub(super) fn when<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Draf
                 line.brackets(line::event_details(context, hit.entry));
             }
         }
-        draft.sentences.push(if several { line.item(group.subject) } else { line.say(".", ".").sentence(group.subject) });
+        draft.sentences.push(if several {
+            line.item(group.subject)
+        } else {
+            line.say(".", ".").sentence(group.subject)
+        });
     }
     shapes::rest(context, shown.get(..shown.len().saturating_sub(shapes::LISTED)).unwrap_or_default(), draft);
 }
@@ -68,8 +72,16 @@ pub(super) fn durations<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut
     for hit in shown.iter().rev().take(shapes::LISTED) {
         let mut line = Line::new(context);
         line.part(line::label_part(context, hit, group.subject)).say(": ", ": ");
-        if since { ago(&mut line, context, hit) } else { long(&mut line, context, hit) }
-        draft.sentences.push(if several { line.item(group.subject) } else { line.say(".", ".").sentence(group.subject) });
+        if since {
+            ago(&mut line, context, hit)
+        } else {
+            long(&mut line, context, hit)
+        }
+        draft.sentences.push(if several {
+            line.item(group.subject)
+        } else {
+            line.say(".", ".").sentence(group.subject)
+        });
     }
     shapes::rest(context, shown.get(..shown.len().saturating_sub(shapes::LISTED)).unwrap_or_default(), draft);
 }
@@ -92,7 +104,8 @@ fn long<'c>(line: &mut Line<'c>, context: Context<'c>, hit: &Hit<'c>) {
     let mut details = line::event_details(context, entry);
     if end.is_none() {
         line.say(" so far, ", "째, ").part(no_end(context, entry));
-        let text = if context.is_korean() { format!("{today} 기준 계산") } else { format!("computed as of {today}") };
+        let text =
+            if context.is_korean() { format!("{today} 기준 계산") } else { format!("computed as of {today}") };
         details.push(Part::one(text, Cite::title(entry)).with(Rule::Today, today.to_string()));
     } else {
         details.push(Part::one(context.say("computed", "계산"), Cite::title(entry)));
@@ -175,13 +188,21 @@ pub(super) fn ages<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut Draf
             line.part(Part::all(text, vec![Cite::title(entry), cite()]).with(Rule::Age, years));
             let mut details = line::date_parts(context, entry);
             details.extend(line::state_parts(context, entry));
-            let text = if context.is_korean() { format!("생년월일 {born}에서 계산") } else { format!("computed from the birth date {born}") };
+            let text = if context.is_korean() {
+                format!("생년월일 {born}에서 계산")
+            } else {
+                format!("computed from the birth date {born}")
+            };
             details.push(Part::one(text, cite()));
             line.brackets(details);
         } else {
             line.part(no_date(context, entry)).brackets(line::state_parts(context, entry));
         }
-        draft.sentences.push(if several { line.item(group.subject) } else { line.say(".", ".").sentence(group.subject) });
+        draft.sentences.push(if several {
+            line.item(group.subject)
+        } else {
+            line.say(".", ".").sentence(group.subject)
+        });
     }
 }
 
@@ -200,7 +221,8 @@ fn plural(count: i64, one: &str) -> String {
 #[must_use]
 pub fn span(from: Date, to: Date, language: Language) -> String {
     let (from, to) = if from <= to { (from, to) } else { (to, from) };
-    let mut months = (i64::from(to.year()) - i64::from(from.year())) * 12 + i64::from(to.month()) - i64::from(from.month());
+    let mut months =
+        (i64::from(to.year()) - i64::from(from.year())) * 12 + i64::from(to.month()) - i64::from(from.month());
     if to.day() < from.day() {
         months -= 1;
     }
@@ -213,7 +235,9 @@ pub fn span(from: Date, to: Date, language: Language) -> String {
         (Language::Ko, 0, rest) => format!("{rest}개월({days}일)"),
         (Language::En, years, 0) => format!("{} ({})", plural(years, "year"), plural(days, "day")),
         (Language::Ko, years, 0) => format!("{years}년({days}일)"),
-        (Language::En, years, rest) => format!("{} {} ({})", plural(years, "year"), plural(rest, "month"), plural(days, "day")),
+        (Language::En, years, rest) => {
+            format!("{} {} ({})", plural(years, "year"), plural(rest, "month"), plural(days, "day"))
+        }
         (Language::Ko, years, rest) => format!("{years}년 {rest}개월({days}일)"),
     }
 }

@@ -39,10 +39,7 @@ const KINDS: &[(Kind, &str, &str, &str)] = &[
 /// The word for one entry of the kind.
 #[must_use]
 pub fn kind(kind: Kind, language: Language) -> &'static str {
-    KINDS
-        .iter()
-        .find(|row| row.0 == kind)
-        .map_or("", |row| if language == Language::En { row.1 } else { row.3 })
+    KINDS.iter().find(|row| row.0 == kind).map_or("", |row| if language == Language::En { row.1 } else { row.3 })
 }
 
 /// The word for `count` entries of the kinds: their own word if they are of one kind, `entries` otherwise.
@@ -160,7 +157,13 @@ pub fn states(entry: &Entry, language: Language) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     let telling = !matches!(
         entry.kind,
-        Kind::Lab | Kind::Vital | Kind::SocialHistory | Kind::OtherObservation | Kind::Report | Kind::Note | Kind::Imaging
+        Kind::Lab
+            | Kind::Vital
+            | Kind::SocialHistory
+            | Kind::OtherObservation
+            | Kind::Report
+            | Kind::Note
+            | Kind::Imaging
     );
     if telling && let Some(status) = entry.status.as_deref() {
         said.push(state(status, language));
@@ -192,7 +195,10 @@ pub(crate) const FLAGS: &[(&str, &str, &str)] = &[
 /// The word for an interpretation code as recorded.
 #[must_use]
 pub fn flag(code: &str, language: Language) -> Option<&'static str> {
-    FLAGS.iter().find(|row| row.0.eq_ignore_ascii_case(code)).map(|row| if language == Language::En { row.1 } else { row.2 })
+    FLAGS
+        .iter()
+        .find(|row| row.0.eq_ignore_ascii_case(code))
+        .map(|row| if language == Language::En { row.1 } else { row.2 })
 }
 
 /// Where a value without a flag stands to the recorded range.

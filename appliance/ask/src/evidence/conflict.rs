@@ -54,7 +54,11 @@ fn values<'c>(group: &Group<'c>, zone: &TimeZone, found: &mut Vec<Conflict<'c>>)
             if !same_moment {
                 break;
             }
-            if one.entry.source != other.entry.source && same_thing(one, other) && differ(one, other) && has_moment(one.entry) {
+            if one.entry.source != other.entry.source
+                && same_thing(one, other)
+                && differ(one, other)
+                && has_moment(one.entry)
+            {
                 found.push(Conflict::SameMoment(*one, *other));
             }
         }
@@ -135,7 +139,8 @@ fn one_time(active: &Entry, over: &Entry, zone: &TimeZone) -> bool {
 }
 
 fn dosages<'c>(group: &Group<'c>, found: &mut Vec<Conflict<'c>>) {
-    let dosage = |entry: &'c Entry| entry.facts.iter().find(|fact| fact.name == "dosage").map(|fact| fact.text.as_str());
+    let dosage =
+        |entry: &'c Entry| entry.facts.iter().find(|fact| fact.name == "dosage").map(|fact| fact.text.as_str());
     let active: Vec<&'c Entry> = group
         .hits
         .iter()

@@ -145,7 +145,8 @@ impl<'c> Search<'c, '_> {
         let mut mentions = Vec::new();
         for entry in self.chart.entries.iter().filter(|entry| select::in_scope(plan, subject, entry.kind)) {
             if says_nothing_known(entry) {
-                let stands = !matches!(entry.standing, Standing::Void(_)) && in_state(entry, crate::plan::State::Active);
+                let stands =
+                    !matches!(entry.standing, Standing::Void(_)) && in_state(entry, crate::plan::State::Active);
                 if stands {
                     group.nothing_known.push(entry);
                 }
@@ -161,7 +162,8 @@ impl<'c> Search<'c, '_> {
                 }
                 continue;
             };
-            if !self.is_beside(entry) || !select::because(plan, entry, self.chart) || !select::has_standing(plan, entry) {
+            if !self.is_beside(entry) || !select::because(plan, entry, self.chart) || !select::has_standing(plan, entry)
+            {
                 continue;
             }
             let in_time = select::in_time(plan, entry, self.zone);
@@ -188,7 +190,9 @@ impl<'c> Search<'c, '_> {
             group.hits = mentions;
         }
         let key = |hit: &Hit<'_>| moment::order(hit.entry, self.zone);
-        for hits in [&mut group.hits, &mut group.failing, &mut group.unjudged, &mut group.outside, &mut group.other_state] {
+        for hits in
+            [&mut group.hits, &mut group.failing, &mut group.unjudged, &mut group.outside, &mut group.other_state]
+        {
             hits.sort_by_key(key);
         }
         group.void.sort_by_key(|(entry, _)| moment::order(entry, self.zone));
@@ -237,7 +241,8 @@ impl<'c> Search<'c, '_> {
 fn narrow(plan: &Plan, group: &mut Group<'_>, zone: &TimeZone) {
     if plan.shape == Shape::Whether && plan.pick == Some(Pick::Newest) && group.filter.is_some() {
         let key = |hit: &Hit<'_>| moment::order(hit.entry, zone);
-        let newest = [&group.hits, &group.failing, &group.unjudged].into_iter().filter_map(|hits| hits.last().map(key)).max();
+        let newest =
+            [&group.hits, &group.failing, &group.unjudged].into_iter().filter_map(|hits| hits.last().map(key)).max();
         for hits in [&mut group.hits, &mut group.failing, &mut group.unjudged] {
             hits.retain(|hit| Some(key(hit)) == newest);
         }

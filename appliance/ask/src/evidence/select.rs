@@ -19,7 +19,10 @@ pub(super) fn in_scope(plan: &Plan, subject: Option<&Subject>, kind: Kind) -> bo
 
 /// `No known allergies` and the like, as the chart reader marks them.
 pub(crate) fn says_nothing_known(entry: &Entry) -> bool {
-    entry.facts.iter().any(|fact| matches!(fact.name.as_str(), "noKnownAllergy" | "noKnownProblem" | "noKnownMedication"))
+    entry
+        .facts
+        .iter()
+        .any(|fact| matches!(fact.name.as_str(), "noKnownAllergy" | "noKnownProblem" | "noKnownMedication"))
 }
 
 /// Life-cycle state, as far as the entry has one. What says neither (a visit's diagnosis without clinical status, an order
@@ -41,9 +44,10 @@ pub(crate) fn in_state(entry: &Entry, asked: State) -> bool {
             (active, !active)
         }
         // What is on hold is not being taken.
-        Kind::Medication => {
-            (is(&["active", "in-progress", "intended", ""]), !is(&["active", "in-progress", "intended", "", "on-hold", "draft", "unknown"]))
-        }
+        Kind::Medication => (
+            is(&["active", "in-progress", "intended", ""]),
+            !is(&["active", "in-progress", "intended", "", "on-hold", "draft", "unknown"]),
+        ),
         Kind::Encounter => {
             let active = is(&["in-progress", "arrived", "triaged", "onleave"]);
             (active, !active && !is(&["planned"]))
@@ -96,7 +100,8 @@ pub(super) fn has_standing(plan: &Plan, entry: &Entry) -> bool {
         Standing::Stands | Standing::Void(_) => None,
     };
     let codes = [entry.status.as_deref(), entry.verification.as_deref(), standing];
-    plan.standings.is_empty() || codes.into_iter().flatten().any(|code| plan.standings.iter().any(|asked| asked == code))
+    plan.standings.is_empty()
+        || codes.into_iter().flatten().any(|code| plan.standings.iter().any(|asked| asked == code))
 }
 
 pub(super) fn find_anchor<'c>(anchor: &Anchor, chart: &'c Chart, zone: &TimeZone) -> Option<&'c Entry> {
@@ -144,15 +149,14 @@ pub(super) fn because(plan: &Plan, entry: &Entry, chart: &Chart) -> bool {
     let worded = entry
         .facts
         .iter()
-        .filter(|fact| matches!(fact.name.as_str(), "reason" | "reasonCode" | "indication" | "reasonReference" | "diagnosis"))
+        .filter(|fact| {
+            matches!(fact.name.as_str(), "reason" | "reasonCode" | "indication" | "reasonReference" | "diagnosis")
+        })
         .any(|fact| matching::names(reason, &fact.text));
     worded
         || entry.links.iter().filter(|(element, _)| element.contains("reason") || element.contains("diagnosis")).any(
             |(_, target)| {
-                chart
-                    .entries
-                    .iter()
-                    .any(|other| other.source == *target && matching::matches(reason, other).is_some())
+                chart.entries.iter().any(|other| other.source == *target && matching::matches(reason, other).is_some())
             },
         )
 }

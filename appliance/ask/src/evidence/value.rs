@@ -23,7 +23,17 @@ pub(crate) enum Verdict {
 const POSITIVE: &[&str] = &["positive", "reactive", "detected", "present", "pos", "양성", "검출", "반응성"];
 /// Words of a result that says it is not there.
 const NEGATIVE: &[&str] = &[
-    "negative", "non-reactive", "nonreactive", "non reactive", "not detected", "undetected", "absent", "neg", "음성", "불검출", "비반응성",
+    "negative",
+    "non-reactive",
+    "nonreactive",
+    "non reactive",
+    "not detected",
+    "undetected",
+    "absent",
+    "neg",
+    "음성",
+    "불검출",
+    "비반응성",
 ];
 
 /// Where a value stands to normal.

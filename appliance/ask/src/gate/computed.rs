@@ -45,20 +45,28 @@ pub(crate) fn holds(computed: &Computed, part: &Part<'_>, sentence: &Sentence<'_
                     Direction::Same
                 }
             });
-            one_unit(&values) && went == Some(*direction) && text == draft::direction_word(*direction, context.language())
+            one_unit(&values)
+                && went == Some(*direction)
+                && text == draft::direction_word(*direction, context.language())
         }
         Rule::NonePasses(filter) => judged(cites, *filter, Verdict::Fails, sentence, context),
         Rule::AllPass(filter) => judged(cites, *filter, Verdict::Passes, sentence, context),
-        Rule::NoneActive => !entries.is_empty() && entries.iter().all(|entry| !evidence::in_state(entry, State::Active)),
+        Rule::NoneActive => {
+            !entries.is_empty() && entries.iter().all(|entry| !evidence::in_state(entry, State::Active))
+        }
         Rule::Yes => {
             !entries.is_empty()
-                && entries.iter().all(|entry| !matches!(entry.standing, Standing::Void(_)) && entry.kind != Kind::FamilyHistory)
+                && entries
+                    .iter()
+                    .all(|entry| !matches!(entry.standing, Standing::Void(_)) && entry.kind != Kind::FamilyHistory)
         }
         Rule::NoEnd => entries.first().is_some_and(|entry| entry.until.is_none()),
         Rule::Age => age(text, cites, context),
         Rule::Span => span(text, &entries, context),
         Rule::Asked => asked(text, sentence, context),
-        Rule::Today => *text == context.today().to_string() || death_day(context).is_some_and(|day| *text == day.to_string()),
+        Rule::Today => {
+            *text == context.today().to_string() || death_day(context).is_some_and(|day| *text == day.to_string())
+        }
     }
 }
 

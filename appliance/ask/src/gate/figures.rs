@@ -17,14 +17,147 @@ struct Figure {
 
 /// Units that notes write behind numbers. A word that is no unit here says nothing about the number before it.
 const UNITS: &[&str] = &[
-    "%", "g", "mg", "mcg", "ug", "µg", "μg", "ng", "pg", "kg", "lb", "lbs", "oz", "l", "dl", "ml", "cc", "ul", "µl", "m", "cm", "mm", "km",
-    "mmhg", "mm[hg]", "cmh2o", "mmol/l", "umol/l", "µmol/l", "nmol/l", "pmol/l", "mol/l", "meq/l", "meq", "mmol", "mg/dl", "g/dl", "g/l", "mg/l",
-    "ug/dl", "ug/ml", "ng/ml", "ng/dl", "pg/ml", "iu", "u", "iu/l", "u/l", "iu/ml", "u/ml", "miu/l", "miu/ml", "mg/kg", "mcg/kg", "ml/min",
-    "ml/h", "ml/hr", "l/min", "bpm", "/min", "fl", "c", "f", "°c", "°f", "℃", "℉", "cel", "tablet", "tablets", "tab", "tabs", "capsule", "capsules",
-    "cap", "caps", "puff", "puffs", "drop", "drops", "unit", "units", "dose", "doses", "vial", "vials", "ampule", "year", "years", "yr", "yrs", "yo",
-    "month", "months", "week", "weeks", "day", "days", "hour", "hours", "hr", "hrs", "h", "minute", "minutes", "min", "times", "time", "x", "pack",
-    "packs", "/ul", "10^3/ul", "k/ul", "세", "살", "년", "년간", "개월", "개월간", "주", "주간", "일", "일간", "시간", "분", "회", "번", "정",
-    "알", "캡슐", "포", "갑", "건", "개", "명", "도", "병", "앰플", "단위", "점",
+    "%",
+    "g",
+    "mg",
+    "mcg",
+    "ug",
+    "µg",
+    "μg",
+    "ng",
+    "pg",
+    "kg",
+    "lb",
+    "lbs",
+    "oz",
+    "l",
+    "dl",
+    "ml",
+    "cc",
+    "ul",
+    "µl",
+    "m",
+    "cm",
+    "mm",
+    "km",
+    "mmhg",
+    "mm[hg]",
+    "cmh2o",
+    "mmol/l",
+    "umol/l",
+    "µmol/l",
+    "nmol/l",
+    "pmol/l",
+    "mol/l",
+    "meq/l",
+    "meq",
+    "mmol",
+    "mg/dl",
+    "g/dl",
+    "g/l",
+    "mg/l",
+    "ug/dl",
+    "ug/ml",
+    "ng/ml",
+    "ng/dl",
+    "pg/ml",
+    "iu",
+    "u",
+    "iu/l",
+    "u/l",
+    "iu/ml",
+    "u/ml",
+    "miu/l",
+    "miu/ml",
+    "mg/kg",
+    "mcg/kg",
+    "ml/min",
+    "ml/h",
+    "ml/hr",
+    "l/min",
+    "bpm",
+    "/min",
+    "fl",
+    "c",
+    "f",
+    "°c",
+    "°f",
+    "℃",
+    "℉",
+    "cel",
+    "tablet",
+    "tablets",
+    "tab",
+    "tabs",
+    "capsule",
+    "capsules",
+    "cap",
+    "caps",
+    "puff",
+    "puffs",
+    "drop",
+    "drops",
+    "unit",
+    "units",
+    "dose",
+    "doses",
+    "vial",
+    "vials",
+    "ampule",
+    "year",
+    "years",
+    "yr",
+    "yrs",
+    "yo",
+    "month",
+    "months",
+    "week",
+    "weeks",
+    "day",
+    "days",
+    "hour",
+    "hours",
+    "hr",
+    "hrs",
+    "h",
+    "minute",
+    "minutes",
+    "min",
+    "times",
+    "time",
+    "x",
+    "pack",
+    "packs",
+    "/ul",
+    "10^3/ul",
+    "k/ul",
+    "세",
+    "살",
+    "년",
+    "년간",
+    "개월",
+    "개월간",
+    "주",
+    "주간",
+    "일",
+    "일간",
+    "시간",
+    "분",
+    "회",
+    "번",
+    "정",
+    "알",
+    "캡슐",
+    "포",
+    "갑",
+    "건",
+    "개",
+    "명",
+    "도",
+    "병",
+    "앰플",
+    "단위",
+    "점",
 ];
 
 static DATES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -41,9 +174,8 @@ static DATES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
-static FIGURES: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"[<>≤≥±]?\d+(?:,\d{3})*(?:\.\d+)?(?:\s?[/:~–-]\s?\d+(?:\.\d+)?)*").ok()
-});
+static FIGURES: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"[<>≤≥±]?\d+(?:,\d{3})*(?:\.\d+)?(?:\s?[/:~–-]\s?\d+(?:\.\d+)?)*").ok());
 
 const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
@@ -76,7 +208,8 @@ pub(crate) fn check(text: &str, quotes: &[&str], dated: &[String]) -> Result<Str
             return Err(format!("the number {} stands in the evidence with another unit", figure.digits));
         }
     }
-    if let Some(sign) = rest.chars().find(|c| matches!(c, '%' | '‰' | '℃' | '℉' | '°' | '±' | '<' | '>' | '≤' | '≥')) {
+    if let Some(sign) = rest.chars().find(|c| matches!(c, '%' | '‰' | '℃' | '℉' | '°' | '±' | '<' | '>' | '≤' | '≥'))
+    {
         return Err(format!("the sign {sign} does not stand in the evidence so"));
     }
     Ok(rest)
@@ -166,13 +299,17 @@ fn unit(after: &str) -> (Option<String>, usize) {
     if gap > 1 {
         return (None, 0);
     }
-    let end = bare.find(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ')' | '(' | '"' | '\u{fffc}')).unwrap_or(bare.len());
+    let end = bare
+        .find(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ')' | '(' | '"' | '\u{fffc}'))
+        .unwrap_or(bare.len());
     let token = bare.get(..end).unwrap_or_default().trim_end_matches(['.', ':', '-']);
     // The longest unit that the token is, or begins with before Hangul goes on (`3회씩`) or a hyphen (`72-year-old`).
     let mut best: Option<&str> = None;
     for (at, _) in token.char_indices().skip(1).chain([(token.len(), ' ')]) {
         let (head, tail) = token.split_at(at);
-        let parted = tail.is_empty() || tail.starts_with('-') || tail.starts_with(is_hangul) && !head.ends_with(|c: char| is_hangul(c) && !particle(tail));
+        let parted = tail.is_empty()
+            || tail.starts_with('-')
+            || tail.starts_with(is_hangul) && !head.ends_with(|c: char| is_hangul(c) && !particle(tail));
         if parted && UNITS.contains(&head.to_lowercase().as_str()) {
             best = Some(head);
         }
@@ -184,7 +321,28 @@ fn unit(after: &str) -> (Option<String>, usize) {
 }
 
 fn particle(tail: &str) -> bool {
-    matches!(tail, "은" | "는" | "이" | "가" | "을" | "를" | "의" | "에" | "에서" | "로" | "으로" | "씩" | "간" | "째" | "부터" | "까지" | "전" | "후" | "이다" | "임")
+    matches!(
+        tail,
+        "은" | "는"
+            | "이"
+            | "가"
+            | "을"
+            | "를"
+            | "의"
+            | "에"
+            | "에서"
+            | "로"
+            | "으로"
+            | "씩"
+            | "간"
+            | "째"
+            | "부터"
+            | "까지"
+            | "전"
+            | "후"
+            | "이다"
+            | "임"
+    )
 }
 
 fn singular(unit: &str) -> String {

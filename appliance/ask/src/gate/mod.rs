@@ -83,10 +83,14 @@ fn carried(part: &Part<'_>, sentence: &Sentence<'_>, context: Context<'_>) -> Re
 }
 
 fn is_verbatim(part: &Part<'_>) -> bool {
-    let fold = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches(['.', '!', '?']).to_owned();
+    let fold =
+        |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches(['.', '!', '?']).to_owned();
     let said = fold(&part.text);
     !said.is_empty()
-        && part.cites.iter().any(|cite| excerpt::sentences(&cite.quote).into_iter().any(|sentence| fold(sentence) == said))
+        && part
+            .cites
+            .iter()
+            .any(|cite| excerpt::sentences(&cite.quote).into_iter().any(|sentence| fold(sentence) == said))
 }
 
 /// Every word is a joining word, or stands in the quotes as affirmed or as denied as here.
@@ -112,7 +116,8 @@ fn words_are_carried(text: &str, quotes: &[&str], author: Author) -> Result<(), 
         if neutral::is_neutral(&word.text, author) {
             continue;
         }
-        let mut standing = evidence.iter().filter(|other| !other.is_cue && polarity::same(&word.text, &other.text)).peekable();
+        let mut standing =
+            evidence.iter().filter(|other| !other.is_cue && polarity::same(&word.text, &other.text)).peekable();
         if standing.peek().is_none() {
             return Err(format!("the word \"{}\" does not stand in the evidence", word.text));
         }

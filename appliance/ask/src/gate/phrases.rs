@@ -84,7 +84,7 @@ fn name(entry: &Entry, context: Context<'_>, known: &mut Vec<String>) {
 }
 
 /// A value with its unit, its flag and its range. Digits alone are enough where the unit follows in the next piece.
-fn value(cite: &Cite<'_>, entry: &Entry, context: Context<'_>, known: &mut Vec<String>) {
+fn value(cite: &Cite<'_>, _entry: &Entry, context: Context<'_>, known: &mut Vec<String>) {
     let Some(value) = cite.measured() else { return };
     let language = context.language();
     known.push(value.name.clone());
@@ -155,14 +155,18 @@ fn person(cite: &Cite<'_>, person: &Person, context: Context<'_>, known: &mut Ve
     }
     let phrases: &[(&str, &str)] = match &person.deceased {
         Some(Deceased::No) => &[("alive", "생존")],
-        Some(Deceased::Yes) => &[("deceased; the date is not recorded", "사망"), ("deceased", "날짜는 기록되지 않았습니다")],
+        Some(Deceased::Yes) => {
+            &[("deceased; the date is not recorded", "사망"), ("deceased", "날짜는 기록되지 않았습니다")]
+        }
         Some(Deceased::On(when)) => {
             known.push(moment::show(when, &context.setting.zone, moment::Grain::Day));
             &[("deceased", "사망"), ("at death", "사망 당시")]
         }
         None => &[],
     };
-    known.extend(phrases.iter().map(|(english, korean)| if language == Language::En { english } else { korean }.to_string()));
+    known.extend(
+        phrases.iter().map(|(english, korean)| if language == Language::En { english } else { korean }.to_string()),
+    );
 }
 
 /// The attribute's name is given only to the element that holds it.
@@ -173,7 +177,8 @@ fn person_attribute(cite: &Cite<'_>, attribute: Attribute) -> bool {
         Attribute::Name => cite.path == "name",
         Attribute::Identifier => cite.path == "identifier",
         Attribute::Death => cite.path.starts_with("deceased"),
-        other => attribute_fact(cite).is_some_and(|fact| words::facts_of(other).iter().any(|name| name.eq_ignore_ascii_case(&fact.name))),
+        other => attribute_fact(cite)
+            .is_some_and(|fact| words::facts_of(other).iter().any(|name| name.eq_ignore_ascii_case(&fact.name))),
     }
 }
 
@@ -235,12 +240,17 @@ fn stands_alone(text: &str, at: usize, end: usize) -> bool {
     let number_before = first.is_ascii_digit()
         && (matches!(before, Some('<' | '>' | '≤' | '≥' | '±' | '='))
             || (matches!(before, Some('.' | ',' | ':' | '/')) && digit(further))
-            || (matches!(before, Some('-' | '−')) && !further.is_some_and(char::is_alphanumeric) && further != Some(TAKEN)));
-    let number_after =
-        last.is_ascii_digit() && matches!(after, Some('.' | ',' | ':' | '/' | '-')) && digit(next);
+            || (matches!(before, Some('-' | '−'))
+                && !further.is_some_and(char::is_alphanumeric)
+                && further != Some(TAKEN)));
+    let number_after = last.is_ascii_digit() && matches!(after, Some('.' | ',' | ':' | '/' | '-')) && digit(next);
     // Behind a Korean word only a particle or an ending of the templates may go on, or it is a longer word.
     let tail: String = text.get(end..).unwrap_or_default().chars().take_while(|c| is_hangul(*c)).collect();
-    let ends = if is_hangul(last) { tail.is_empty() || neutral::is_neutral(&tail, Author::Template) } else { open(last, after) };
+    let ends = if is_hangul(last) {
+        tail.is_empty() || neutral::is_neutral(&tail, Author::Template)
+    } else {
+        open(last, after)
+    };
     open(first, before) && ends && !number_before && !number_after
 }
 

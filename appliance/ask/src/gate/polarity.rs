@@ -28,17 +28,38 @@ pub(crate) struct Word {
 
 /// Denials that stand before what they deny.
 const BEFORE: &[&str] = &[
-    "no", "not", "without", "denies", "denied", "deny", "denying", "never", "neither", "nor", "none", "cannot", "absence", "non", "isn't", "wasn't",
-    "doesn't", "didn't", "hasn't", "don't", "lacks", "lacking", "free", "안", "못",
+    "no", "not", "without", "denies", "denied", "deny", "denying", "never", "neither", "nor", "none", "cannot",
+    "absence", "non", "isn't", "wasn't", "doesn't", "didn't", "hasn't", "don't", "lacks", "lacking", "free", "안",
+    "못",
 ];
 /// Denials that stand behind it.
 const BEHIND: &[&str] = &["negative", "absent", "unlikely", "excluded", "ruled", "refuted", "undetected", "resolved"];
 /// Korean denials, by their beginning; all stand behind.
 const KOREAN: &[&str] = &["없", "않", "아니", "아님", "부인", "음성", "배제", "못하", "불검출", "미검출"];
 /// English words that end a clause.
-const BREAKS: &[&str] = &["but", "however", "except", "although", "though", "whereas", "while", "yet", "because", "then"];
+const BREAKS: &[&str] =
+    &["but", "however", "except", "although", "though", "whereas", "while", "yet", "because", "then"];
 /// Korean endings that end a clause.
-const ENDINGS: &[&str] = &["으나", "지만", "는데", "으며", "면서", "하고", "있고", "없고", "않고", "하며", "이며", "였고", "했고", "되고", "아니고", "이고", "있으나", "없으나"];
+const ENDINGS: &[&str] = &[
+    "으나",
+    "지만",
+    "는데",
+    "으며",
+    "면서",
+    "하고",
+    "있고",
+    "없고",
+    "않고",
+    "하며",
+    "이며",
+    "였고",
+    "했고",
+    "되고",
+    "아니고",
+    "이고",
+    "있으나",
+    "없으나",
+];
 
 /// Reads a text into its words.
 pub(crate) fn read(text: &str) -> Vec<Word> {
@@ -171,14 +192,59 @@ pub(crate) fn same(word: &str, other: &str) -> bool {
     }
     // A particle or a plain ending is one to three syllables at the end; what stands before it must be the whole of the shorter word.
     let (shorter, longer) = if word.chars().count() < other.chars().count() { (word, other) } else { (other, word) };
-    let Some(tail) = longer.strip_prefix(shorter) else { return base(word) == base(other) && base(word).chars().count() >= 2 };
+    let Some(tail) = longer.strip_prefix(shorter) else {
+        return base(word) == base(other) && base(word).chars().count() >= 2;
+    };
     shorter.chars().count() >= 2 && TAILS.contains(&tail)
 }
 
 /// Endings that do not change what a Korean word names or says of it.
 const TAILS: &[&str] = &[
-    "은", "는", "이", "가", "을", "를", "의", "에", "에서", "에게", "도", "로", "으로", "와", "과", "만", "까지", "부터", "함", "하였음", "하였다", "했음",
-    "했다", "하여", "해", "됨", "되었음", "되었다", "임", "이다", "입니다", "합니다", "하였습니다", "했습니다", "됩니다", "되었습니다", "이며", "하며", "및", "하고", "이고", "되어", "한", "된", "인",
+    "은",
+    "는",
+    "이",
+    "가",
+    "을",
+    "를",
+    "의",
+    "에",
+    "에서",
+    "에게",
+    "도",
+    "로",
+    "으로",
+    "와",
+    "과",
+    "만",
+    "까지",
+    "부터",
+    "함",
+    "하였음",
+    "하였다",
+    "했음",
+    "했다",
+    "하여",
+    "해",
+    "됨",
+    "되었음",
+    "되었다",
+    "임",
+    "이다",
+    "입니다",
+    "합니다",
+    "하였습니다",
+    "했습니다",
+    "됩니다",
+    "되었습니다",
+    "이며",
+    "하며",
+    "및",
+    "하고",
+    "이고",
+    "되어",
+    "한",
+    "된",
+    "인",
 ];
 
 fn base(word: &str) -> &str {

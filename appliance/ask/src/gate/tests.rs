@@ -26,18 +26,38 @@ fn charts() -> (Hand, Hand) {
         encounter("e", "입원", "IMP", "2023-03-01T01:00:00Z", "2023-03-08T02:00:00Z", ""),
         report("r", "Chest CT", "final", "2024-01-02T01:00:00Z", "우하엽 폐렴. 흉막삼출 없음.", ""),
     ]);
-    let other = Hand::new(&[a1c("z", "9.9", "2024-04-01T00:30:00Z", ""), problem("y", "Gout", "active", "confirmed", "2020-01-01", "")]);
+    let other = Hand::new(&[
+        a1c("z", "9.9", "2024-04-01T00:30:00Z", ""),
+        problem("y", "Gout", "active", "confirmed", "2020-01-01", ""),
+    ]);
     (own, other)
 }
 
 fn plans() -> Vec<Plan> {
     let mut plans = Vec::new();
     for language in [En, Ko] {
-        for shape in [Shape::Latest, Shape::First, Shape::Series, Shape::Trend, Shape::Highest, Shape::Lowest, Shape::Average, Shape::Change, Shape::Count, Shape::Since] {
+        for shape in [
+            Shape::Latest,
+            Shape::First,
+            Shape::Series,
+            Shape::Trend,
+            Shape::Highest,
+            Shape::Lowest,
+            Shape::Average,
+            Shape::Change,
+            Shape::Count,
+            Shape::Since,
+        ] {
             plans.push(about(language, shape, &[Kind::Lab], hba1c()));
         }
-        plans.push(Plan { filter: Some(Filter::Above(9.0, false)), ..about(language, Shape::Whether, &[Kind::Lab], hba1c()) });
-        plans.push(Plan { filter: Some(Filter::Above(7.0, false)), ..about(language, Shape::Count, &[Kind::Lab], hba1c()) });
+        plans.push(Plan {
+            filter: Some(Filter::Above(9.0, false)),
+            ..about(language, Shape::Whether, &[Kind::Lab], hba1c())
+        });
+        plans.push(Plan {
+            filter: Some(Filter::Above(7.0, false)),
+            ..about(language, Shape::Count, &[Kind::Lab], hba1c())
+        });
         plans.push(about(language, Shape::Latest, &[Kind::Vital], pressure()));
         plans.push(plan(language, Shape::List, &[Kind::Problem]));
         plans.push(plan(language, Shape::List, &[Kind::Medication]));
@@ -48,8 +68,14 @@ fn plans() -> Vec<Plan> {
         plans.push(plan(language, Shape::AgeAt, &[Kind::Encounter]));
         plans.push(about(language, Shape::Whether, &[Kind::Medication], metformin()));
         plans.push(about(language, Shape::Whether, &[Kind::Problem], subject("asthma", "천식", &[], &["asthma"])));
-        plans.push(Plan { state: State::Active, ..about(language, Shape::Whether, &[Kind::Problem], subject("pneumonia", "폐렴", &[], &["pneumonia"])) });
-        plans.push(Plan { attribute: Some(Attribute::Dose), ..about(language, Shape::Attribute, &[Kind::Medication], metformin()) });
+        plans.push(Plan {
+            state: State::Active,
+            ..about(language, Shape::Whether, &[Kind::Problem], subject("pneumonia", "폐렴", &[], &["pneumonia"]))
+        });
+        plans.push(Plan {
+            attribute: Some(Attribute::Dose),
+            ..about(language, Shape::Attribute, &[Kind::Medication], metformin())
+        });
         for attribute in [Attribute::Age, Attribute::BirthDate, Attribute::Sex, Attribute::Name, Attribute::Phone] {
             plans.push(Plan { attribute: Some(attribute), ..plan(language, Shape::Demographic, &[]) });
         }
@@ -118,7 +144,10 @@ fn no_digit_can_be_added_or_lost() {
                 let mut text = part.text.clone();
                 text.remove(*at);
                 // What is left may be the same date written shorter, or cut to its year.
-                let whole = part.text.get(..*at).is_some_and(|before| before.ends_with('-')) || part.text.get(at + 1..).is_some_and(|rest| rest.is_empty() || !rest.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == ':'));
+                let whole = part.text.get(..*at).is_some_and(|before| before.ends_with('-'))
+                    || part.text.get(at + 1..).is_some_and(|rest| {
+                        rest.is_empty() || !rest.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == ':')
+                    });
                 if digits.len() > 1 && !whole {
                     refused(&with_text(sentence, index, text), context, "one digit less", sentence);
                 }
@@ -130,16 +159,27 @@ fn no_digit_can_be_added_or_lost() {
 #[test]
 fn no_denial_can_be_put_in() {
     each_sentence(|sentence, context| {
-        let denials: &[&str] = if context.is_korean() { &[" 없음", " 아님 ", " 배제됨", "안 ", " 음성 "] } else { &[" not ", "No ", " without ", " never ", " negative ", " denies "] };
+        let denials: &[&str] = if context.is_korean() {
+            &[" 없음", " 아님 ", " 배제됨", "안 ", " 음성 "]
+        } else {
+            &[" not ", "No ", " without ", " never ", " negative ", " denies "]
+        };
         for (index, part) in sentence.parts.iter().enumerate() {
-            let spaces: Vec<usize> = part.text.char_indices().filter(|(_, c)| *c == ' ').map(|(at, _)| at).chain([0, part.text.len()]).collect();
+            let spaces: Vec<usize> = part
+                .text
+                .char_indices()
+                .filter(|(_, c)| *c == ' ')
+                .map(|(at, _)| at)
+                .chain([0, part.text.len()])
+                .collect();
             for at in spaces {
                 for denial in denials {
                     let mut text = part.text.clone();
                     text.insert_str(at, denial);
                     // The evidence's own words may be said again: a refuted entry is refuted twice.
                     let said = sentence.cites().any(|cite| {
-                        cite.quote.contains(denial.trim()) || cite.of.entry().is_some_and(|entry| matches!(entry.standing, Standing::Void(_)))
+                        cite.quote.contains(denial.trim())
+                            || cite.of.entry().is_some_and(|entry| matches!(entry.standing, Standing::Void(_)))
                     });
                     if !said {
                         refused(&with_text(sentence, index, text), context, "a denial", sentence);
@@ -178,13 +218,24 @@ fn a_denial_cannot_be_left_out() {
 fn no_unit_can_be_changed() {
     each_sentence(|sentence, context| {
         for (index, part) in sentence.parts.iter().enumerate() {
-            let own: Vec<&str> = part.cites.iter().filter_map(Cite::measured).map(|value| value.unit.as_str()).filter(|unit| !unit.is_empty()).collect();
+            let own: Vec<&str> = part
+                .cites
+                .iter()
+                .filter_map(Cite::measured)
+                .map(|value| value.unit.as_str())
+                .filter(|unit| !unit.is_empty())
+                .collect();
             for unit in own {
                 if !part.text.contains(unit) {
                     continue;
                 }
                 for other in ["mmol/L", "mg/dL", "g", "mg", "kg", "‰", "cmH2O"] {
-                    refused(&with_text(sentence, index, part.text.replace(unit, other)), context, "another unit", sentence);
+                    refused(
+                        &with_text(sentence, index, part.text.replace(unit, other)),
+                        context,
+                        "another unit",
+                        sentence,
+                    );
                 }
             }
         }
@@ -210,14 +261,23 @@ fn no_state_flag_or_direction_can_be_changed() {
     each_sentence(|sentence, context| {
         for (index, part) in sentence.parts.iter().enumerate() {
             for class in words {
-                for word in class.iter().filter(|word| part.text == **word || part.text.trim_matches([' ', ',', '(', ')']) == **word) {
+                for word in class
+                    .iter()
+                    .filter(|word| part.text == **word || part.text.trim_matches([' ', ',', '(', ')']) == **word)
+                {
                     for other in class.iter().filter(|other| *other != word) {
                         // An active, confirmed entry may be called either.
-                        let own = sentence.cites().filter_map(|cite| cite.of.entry()).any(|entry| {
-                            words::states(entry, context.language()).iter().any(|state| state == other)
-                        });
+                        let own = sentence
+                            .cites()
+                            .filter_map(|cite| cite.of.entry())
+                            .any(|entry| words::states(entry, context.language()).iter().any(|state| state == other));
                         if !own {
-                            refused(&with_text(sentence, index, part.text.replace(word, other)), context, "another state", sentence);
+                            refused(
+                                &with_text(sentence, index, part.text.replace(word, other)),
+                                context,
+                                "another state",
+                                sentence,
+                            );
                         }
                     }
                 }
@@ -230,12 +290,26 @@ fn no_state_flag_or_direction_can_be_changed() {
 fn no_name_can_be_exchanged() {
     each_sentence(|sentence, context| {
         for (index, part) in sentence.parts.iter().enumerate() {
-            for name in ["Hemoglobin A1c", "Essential hypertension", "Pneumonia", "Metformin 500 MG", "Chest CT", "HbA1c", "당화혈색소", "metformin"] {
+            for name in [
+                "Hemoglobin A1c",
+                "Essential hypertension",
+                "Pneumonia",
+                "Metformin 500 MG",
+                "Chest CT",
+                "HbA1c",
+                "당화혈색소",
+                "metformin",
+            ] {
                 if !part.text.contains(name) {
                     continue;
                 }
                 for other in ["Warfarin", "Creatinine", "Gout", "폐암", "와파린", "Essential thrombocythemia"] {
-                    refused(&with_text(sentence, index, part.text.replace(name, other)), context, "another name", sentence);
+                    refused(
+                        &with_text(sentence, index, part.text.replace(name, other)),
+                        context,
+                        "another name",
+                        sentence,
+                    );
                 }
             }
         }
@@ -246,7 +320,17 @@ fn no_name_can_be_exchanged() {
 fn nothing_can_be_added() {
     each_sentence(|sentence, context| {
         let last = sentence.parts.len() - 1;
-        for more in [" Warfarin was stopped.", " 와파린을 중단함.", " 5 mg", " on 2020-02-02", " in the left lung", " and diabetes", " 2회", " (severe)", " HbA1c 5"] {
+        for more in [
+            " Warfarin was stopped.",
+            " 와파린을 중단함.",
+            " 5 mg",
+            " on 2020-02-02",
+            " in the left lung",
+            " and diabetes",
+            " 2회",
+            " (severe)",
+            " HbA1c 5",
+        ] {
             let text = format!("{}{more}", sentence.parts[last].text);
             refused(&with_text(sentence, last, text), context, "an addition", sentence);
         }
@@ -271,7 +355,9 @@ fn a_fact_of_another_patient_is_refused() {
     let (own, other) = charts();
     let setting = setting();
     for language in [En, Ko] {
-        for plan in [about(language, Shape::Latest, &[Kind::Lab], hba1c()), plan(language, Shape::List, &[Kind::Problem])] {
+        for plan in
+            [about(language, Shape::Latest, &[Kind::Lab], hba1c()), plan(language, Shape::List, &[Kind::Problem])]
+        {
             let theirs = Context { plan: &plan, chart: &other.chart, setting: &setting };
             let draft = draft::draft(theirs, &evidence::collect(&plan, &other.chart, &setting.zone));
             let ours = Context { plan: &plan, chart: &own.chart, setting: &setting };
@@ -302,7 +388,8 @@ fn a_quote_that_is_not_there_is_refused() {
     let context = Context { plan: &plan, chart: &own.chart, setting: &setting };
     each_sentence(|_, _| {});
     let entry = own.entry("Observation/a");
-    for (path, quote) in [("valueQuantity", "6.6%"), ("code.text", "6.5%"), ("valueQuantity", ""), ("nowhere", "6.5%")] {
+    for (path, quote) in [("valueQuantity", "6.6%"), ("code.text", "6.5%"), ("valueQuantity", ""), ("nowhere", "6.5%")]
+    {
         let cite = Cite { of: Of::Entry(entry), path: path.to_owned(), quote: quote.to_owned() };
         let sentence = Sentence::of(vec![Part::one(format!("{quote} "), cite)], None);
         assert!(check(&sentence, context).is_err(), "{quote} at {path}");
@@ -344,7 +431,13 @@ fn computed_words_are_computed_again() {
     let plan = about(En, Shape::Trend, &[Kind::Lab], hba1c());
     let context = Context { plan: &plan, chart: &own.chart, setting: &setting };
     let cites = |sources: &[&str]| -> Vec<Cite<'_>> {
-        sources.iter().map(|source| { let entry = own.entry(source); Cite::value(entry, &entry.values[0]) }).collect()
+        sources
+            .iter()
+            .map(|source| {
+                let entry = own.entry(source);
+                Cite::value(entry, &entry.values[0])
+            })
+            .collect()
     };
     let all = ["Observation/a", "Observation/b", "Observation/c"];
     for (rule, text, sources, expected) in [
@@ -375,7 +468,10 @@ fn computed_words_are_computed_again() {
 
 #[test]
 fn values_in_two_units_give_no_mean() {
-    let hand = Hand::new(&[lab("a", "Glucose", "2345-7", "100", "mg/dL", "2023-01-01", ""), lab("b", "Glucose", "2345-7", "6", "mmol/L", "2023-01-02", "")]);
+    let hand = Hand::new(&[
+        lab("a", "Glucose", "2345-7", "100", "mg/dL", "2023-01-01", ""),
+        lab("b", "Glucose", "2345-7", "6", "mmol/L", "2023-01-02", ""),
+    ]);
     let setting = setting();
     let plan = plan(En, Shape::Average, &[Kind::Lab]);
     let context = Context { plan: &plan, chart: &hand.chart, setting: &setting };
@@ -452,7 +548,15 @@ fn every_mutation_of_a_true_sentence_is_held_back() {
 #[test]
 fn korean_particles_do_not_matter_and_korean_denials_do() {
     let note = "64세 여자 환자. 폐렴으로 입원함. 흉막삼출 없음. 세프트리악손 2 g 투여. 발열 호소. 2024년 1월 30일 퇴원함. 흉통 부인함.";
-    for text in ["환자는 폐렴으로 입원함.", "흉막삼출은 없음.", "흉막삼출 없음", "세프트리악손 2 g 투여함.", "64세 여자 환자입니다.", "2024-01-30 퇴원함.", "흉통은 부인함."] {
+    for text in [
+        "환자는 폐렴으로 입원함.",
+        "흉막삼출은 없음.",
+        "흉막삼출 없음",
+        "세프트리악손 2 g 투여함.",
+        "64세 여자 환자입니다.",
+        "2024-01-30 퇴원함.",
+        "흉통은 부인함.",
+    ] {
         assert_eq!(judged(text, note, Ko), Ok(()), "{text}");
     }
     for (text, why) in [
@@ -479,7 +583,11 @@ fn where_a_denial_may_reach_nothing_is_taken_from_the_text() {
     let note = "No effusion, consolidation in the right lower lobe.";
     assert!(judged("There is consolidation in the right lower lobe.", note, En).is_err());
     assert!(judged("There is no consolidation in the right lower lobe.", note, En).is_err());
-    assert_eq!(judged("No effusion, consolidation in the right lower lobe.", note, En), Ok(()), "word for word it passes");
+    assert_eq!(
+        judged("No effusion, consolidation in the right lower lobe.", note, En),
+        Ok(()),
+        "word for word it passes"
+    );
     assert_eq!(judged("There is no effusion.", note, En), Ok(()));
 }
 

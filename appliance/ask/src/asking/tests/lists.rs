@@ -33,7 +33,10 @@ fn active_problems_each_with_status_and_date() {
             "Essential hypertension (2015-03-01, active)",
         ]
     );
-    assert_eq!(answer.warnings, ["1 entries marked as cancelled, entered in error, refuted or the like are not used in the answer."]);
+    assert_eq!(
+        answer.warnings,
+        ["1 entries marked as cancelled, entered in error, refuted or the like are not used in the answer."]
+    );
 }
 
 #[test]
@@ -41,7 +44,11 @@ fn active_problems_in_korean() {
     let plan = Plan { state: State::Active, ..plan(Ko, Shape::List, &[Kind::Problem]) };
     assert_eq!(
         texts(&problems().clean(&plan)),
-        ["진단 기록은 총 2건입니다(포함: 잠정):", "제2형 당뇨병(2018-06-01, 활성, 잠정)", "Essential hypertension(2015-03-01, 활성)"]
+        [
+            "진단 기록은 총 2건입니다(포함: 잠정):",
+            "제2형 당뇨병(2018-06-01, 활성, 잠정)",
+            "Essential hypertension(2015-03-01, 활성)"
+        ]
     );
 }
 
@@ -49,9 +56,15 @@ fn active_problems_in_korean() {
 fn one_name_stands_once_with_every_date() {
     let answer = problems().clean(&plan(En, Shape::List, &[Kind::Problem]));
     assert_eq!(answer.claims[0].text, "4 problems are recorded, of 3 different names (including: provisional):");
-    assert!(answer.answer.contains(
-        "Viral sinusitis (2016-02-01 to 2016-02-20, resolved); earlier: 2010-01-01 to 2010-01-15 resolved [2][5]"
-    ) || answer.answer.contains("Viral sinusitis (2016-02-01 to 2016-02-20, resolved); earlier: 2010-01-01 to 2010-01-15 resolved"), "{}", answer.answer);
+    assert!(
+        answer.answer.contains(
+            "Viral sinusitis (2016-02-01 to 2016-02-20, resolved); earlier: 2010-01-01 to 2010-01-15 resolved [2][5]"
+        ) || answer.answer.contains(
+            "Viral sinusitis (2016-02-01 to 2016-02-20, resolved); earlier: 2010-01-01 to 2010-01-15 resolved"
+        ),
+        "{}",
+        answer.answer
+    );
 }
 
 #[test]
@@ -65,19 +78,33 @@ fn resolved_problems_only() {
 
 #[test]
 fn many_earlier_entries_are_counted() {
-    let all: Vec<String> =
-        (1..9).map(|n| problem(&format!("s{n}"), "Viral sinusitis", "resolved", "confirmed", &format!("201{n}-01-01"), &format!("201{n}-01-15"))).collect();
+    let all: Vec<String> = (1..9)
+        .map(|n| {
+            problem(
+                &format!("s{n}"),
+                "Viral sinusitis",
+                "resolved",
+                "confirmed",
+                &format!("201{n}-01-01"),
+                &format!("201{n}-01-15"),
+            )
+        })
+        .collect();
     let answer = Hand::new(&all).clean(&plan(En, Shape::List, &[Kind::Problem]));
     assert_eq!(
         texts(&answer),
-        ["Viral sinusitis (2018-01-01 to 2018-01-15, resolved); 7 earlier entries, the first 2011-01-01 to 2011-01-15."]
+        [
+            "Viral sinusitis (2018-01-01 to 2018-01-15, resolved); 7 earlier entries, the first 2011-01-01 to 2011-01-15."
+        ]
     );
     assert_eq!(answer.claims[0].citations.len(), 8);
 }
 
 #[test]
 fn a_long_list_says_how_many_it_does_not_show() {
-    let all: Vec<String> = (0..64).map(|n| problem(&format!("s{n}"), &format!("Condition {n}"), "active", "confirmed", "2020-01-01", "")).collect();
+    let all: Vec<String> = (0..64)
+        .map(|n| problem(&format!("s{n}"), &format!("Condition {n}"), "active", "confirmed", "2020-01-01", ""))
+        .collect();
     let answer = Hand::new(&all).clean(&plan(Ko, Shape::List, &[Kind::Problem]));
     assert_eq!(answer.claims[0].text, "진단 기록은 총 64건입니다:");
     assert_eq!(answer.claims.last().expect("claims").text, "이전 4건은 총 건수에 포함되며 여기에는 인용만 합니다.");
@@ -96,14 +123,18 @@ fn medications_with_their_dosage() {
     let active = |language| Plan { state: State::Active, ..plan(language, Shape::List, &[Kind::Medication]) };
     assert_eq!(
         texts(&hand.clean(&active(En))),
-        [
-            "Metformin 500 MG Oral Tablet (2021-01-05, active, 1정 하루 2회 식후).",
-        ]
+        ["Metformin 500 MG Oral Tablet (2021-01-05, active, 1정 하루 2회 식후).",]
     );
-    assert_eq!(hand.clean(&active(En)).warnings.first().map(String::as_str), Some("On hold, and not listed as active: Amlodipine 5 MG (2022-01-05)."));
+    assert_eq!(
+        hand.clean(&active(En)).warnings.first().map(String::as_str),
+        Some("On hold, and not listed as active: Amlodipine 5 MG (2022-01-05).")
+    );
     let korean = hand.clean(&active(Ko));
     assert!(!korean.answer.contains("Aspirin"));
-    assert_eq!(korean.warnings.first().map(String::as_str), Some("보류 상태라 활성 목록에 넣지 않은 기록: Amlodipine 5 MG(2022-01-05)."));
+    assert_eq!(
+        korean.warnings.first().map(String::as_str),
+        Some("보류 상태라 활성 목록에 넣지 않은 기록: Amlodipine 5 MG(2022-01-05).")
+    );
 }
 
 #[test]
@@ -113,7 +144,11 @@ fn two_active_entries_with_different_instructions_conflict() {
         order("b", "Metformin 500 MG", "active", "2022-01-05", "twice daily", ""),
     ]);
     let answer = hand.clean(&about(En, Shape::List, &[Kind::Medication], metformin()));
-    assert!(answer.warnings[0].starts_with("Two active entries of the same medication have different instructions"), "{:?}", answer.warnings);
+    assert!(
+        answer.warnings[0].starts_with("Two active entries of the same medication have different instructions"),
+        "{:?}",
+        answer.warnings
+    );
     assert!(answer.warnings[0].contains("once daily") && answer.warnings[0].contains("twice daily"));
     let korean = hand.clean(&about(Ko, Shape::List, &[Kind::Medication], metformin()));
     assert!(korean.warnings[0].starts_with("같은 약물의 활성 기록 두 건의 용법이 서로 다릅니다"));
@@ -122,7 +157,8 @@ fn two_active_entries_with_different_instructions_conflict() {
 #[test]
 fn is_it_taken_now_yes() {
     let hand = Hand::new(&[order("a", "Metformin 500 MG", "active", "2021-01-05", "", "")]);
-    let plan = |language| Plan { state: State::Active, ..about(language, Shape::Whether, &[Kind::Medication], metformin()) };
+    let plan =
+        |language| Plan { state: State::Active, ..about(language, Shape::Whether, &[Kind::Medication], metformin()) };
     assert_eq!(texts(&hand.clean(&plan(En))), ["Yes: Metformin 500 MG (2021-01-05, active)."]);
     assert_eq!(texts(&hand.clean(&plan(Ko))), ["예, 메트포르민(Metformin 500 MG)(2021-01-05, 활성)."]);
 }
@@ -130,10 +166,14 @@ fn is_it_taken_now_yes() {
 #[test]
 fn is_it_taken_now_no_longer() {
     let hand = Hand::new(&[order("a", "Metformin 500 MG", "stopped", "2021-01-05", "", "")]);
-    let plan = |language| Plan { state: State::Active, ..about(language, Shape::Whether, &[Kind::Medication], metformin()) };
+    let plan =
+        |language| Plan { state: State::Active, ..about(language, Shape::Whether, &[Kind::Medication], metformin()) };
     let answer = hand.clean(&plan(En));
     assert!(!answer.abstained);
-    assert_eq!(texts(&answer), ["Not recorded as active now; the latest entry is Metformin 500 MG (2021-01-05, stopped)."]);
+    assert_eq!(
+        texts(&answer),
+        ["Not recorded as active now; the latest entry is Metformin 500 MG (2021-01-05, stopped)."]
+    );
     assert_eq!(
         texts(&hand.clean(&plan(Ko))),
         ["현재 활성으로 기록된 것은 없습니다. 가장 최근 기록: 메트포르민(Metformin 500 MG)(2021-01-05, 중단)."]
@@ -145,7 +185,10 @@ fn never_taken_is_not_found_and_nothing_else() {
     let hand = Hand::new(&[order("a", "Warfarin 5 MG", "active", "2021-01-05", "", "")]);
     let answer = hand.clean(&about(En, Shape::Whether, &[Kind::Medication], metformin()));
     assert!(answer.abstained && answer.claims.is_empty() && answer.citations.is_empty());
-    assert_eq!(answer.answer, "metformin: not found in the record as of 2024-05-01 09:00 (searched: medication entries).");
+    assert_eq!(
+        answer.answer,
+        "metformin: not found in the record as of 2024-05-01 09:00 (searched: medication entries)."
+    );
     let korean = hand.clean(&about(Ko, Shape::Whether, &[Kind::Medication], metformin()));
     assert_eq!(korean.answer, "메트포르민: 2024-05-01 09:00 기준 기록에서 찾지 못했습니다(검색 범위: 약물).");
 }
@@ -212,7 +255,11 @@ fn conflicting_states_of_one_problem() {
     ]);
     let ulcer = subject("gastric ulcer", "위궤양", &[], &["gastric ulcer"]);
     let answer = hand.clean(&Plan { state: State::Active, ..about(En, Shape::Whether, &[Kind::Problem], ulcer) });
-    assert!(answer.warnings[0].starts_with("The record holds the same item with conflicting states"), "{:?}", answer.warnings);
+    assert!(
+        answer.warnings[0].starts_with("The record holds the same item with conflicting states"),
+        "{:?}",
+        answer.warnings
+    );
     assert!(answer.warnings[0].contains("Condition/a") && answer.warnings[0].contains("Condition/b"));
 }
 
@@ -260,7 +307,8 @@ fn a_recorded_no_known_allergy_is_an_answer() {
     let answer = hand.clean(&plan(En, Shape::List, &[Kind::Allergy]));
     assert!(!answer.abstained);
     assert_eq!(texts(&answer), ["Recorded: No known allergy (2019-04-01, active)."]);
-    let korean = Hand::new(&[allergy("a", "알려진 알레르기 없음", "716186003", "active", "confirmed", "")]).clean(&plan(Ko, Shape::List, &[Kind::Allergy]));
+    let korean = Hand::new(&[allergy("a", "알려진 알레르기 없음", "716186003", "active", "confirmed", "")])
+        .clean(&plan(Ko, Shape::List, &[Kind::Allergy]));
     assert_eq!(texts(&korean), ["기록: 알려진 알레르기 없음(2019-04-01, 활성)."]);
 }
 
@@ -290,7 +338,11 @@ fn none_known_beside_a_known_one_conflicts() {
     ]);
     let answer = hand.clean(&plan(En, Shape::List, &[Kind::Allergy]));
     assert!(answer.answer.contains("Penicillin"));
-    assert!(answer.warnings[0].starts_with("\"None known\" is recorded beside a recorded item"), "{:?}", answer.warnings);
+    assert!(
+        answer.warnings[0].starts_with("\"None known\" is recorded beside a recorded item"),
+        "{:?}",
+        answer.warnings
+    );
 }
 
 #[test]
@@ -312,7 +364,10 @@ fn a_refuted_allergy_is_not_an_allergy() {
 #[test]
 fn an_unconfirmed_allergy_says_so() {
     let hand = Hand::new(&[allergy("a", "Penicillin", "91936005", "active", "unconfirmed", "")]);
-    assert_eq!(texts(&hand.clean(&about(En, Shape::Whether, &[Kind::Allergy], penicillin()))), ["Yes: Penicillin (2019-04-01, active, unconfirmed)."]);
+    assert_eq!(
+        texts(&hand.clean(&about(En, Shape::Whether, &[Kind::Allergy], penicillin()))),
+        ["Yes: Penicillin (2019-04-01, active, unconfirmed)."]
+    );
 }
 
 // ---- counts
@@ -336,14 +391,23 @@ fn counts_are_said_to_be_counted_and_cite_all() {
 #[test]
 fn a_count_of_a_subject() {
     let hand = Hand::new(&[a1c("a", "6.5", "2022-01-10", ""), a1c("b", "7.4", "2023-02-11", "")]);
-    assert_eq!(hand.clean(&about(En, Shape::Count, &[Kind::Lab], hba1c())).claims[0].text, "2 lab results for HbA1c are recorded (counted).");
-    assert_eq!(hand.clean(&about(Ko, Shape::Count, &[Kind::Lab], hba1c())).claims[0].text, "당화혈색소 검사 결과 기록은 총 2건입니다 (집계).");
+    assert_eq!(
+        hand.clean(&about(En, Shape::Count, &[Kind::Lab], hba1c())).claims[0].text,
+        "2 lab results for HbA1c are recorded (counted)."
+    );
+    assert_eq!(
+        hand.clean(&about(Ko, Shape::Count, &[Kind::Lab], hba1c())).claims[0].text,
+        "당화혈색소 검사 결과 기록은 총 2건입니다 (집계)."
+    );
 }
 
 #[test]
 fn a_count_of_one() {
     let hand = Hand::new(&[a1c("a", "6.5", "2022-01-10", "")]);
-    assert_eq!(hand.clean(&about(En, Shape::Count, &[Kind::Lab], hba1c())).claims[0].text, "1 lab result for HbA1c is recorded (counted).");
+    assert_eq!(
+        hand.clean(&about(En, Shape::Count, &[Kind::Lab], hba1c())).claims[0].text,
+        "1 lab result for HbA1c is recorded (counted)."
+    );
 }
 
 #[test]
@@ -360,20 +424,32 @@ fn a_count_with_a_condition() {
 fn zero_is_never_counted() {
     let hand = Hand::new(&[a1c("a", "6.5", "2022-01-10", "")]);
     let answer = hand.clean(&plan(En, Shape::Count, &[Kind::Encounter]));
-    assert!(answer.abstained && !answer.answer.contains('0').then_some(answer.answer.contains("0 encounters")).unwrap_or(false));
+    assert!(
+        answer.abstained
+            && !answer.answer.contains('0').then_some(answer.answer.contains("0 encounters")).unwrap_or(false)
+    );
 }
 
 #[test]
 fn immunizations_and_one_not_done() {
     let hand = Hand::new(&[
-        vaccine("a", "인플루엔자 백신", "completed", "2023-10-10", r#","lotNumber":"AB123","protocolApplied":[{"doseNumberPositiveInt":2}]"#),
+        vaccine(
+            "a",
+            "인플루엔자 백신",
+            "completed",
+            "2023-10-10",
+            r#","lotNumber":"AB123","protocolApplied":[{"doseNumberPositiveInt":2}]"#,
+        ),
         vaccine("b", "인플루엔자 백신", "not-done", "2022-10-10", ""),
     ]);
     let flu = subject("influenza vaccine", "독감 백신", &[], &["인플루엔자 백신", "influenza"]);
     let answer = hand.clean(&about(Ko, Shape::Whether, &[Kind::Immunization], flu));
     assert_eq!(
         texts(&answer),
-        ["예, 독감 백신(인플루엔자 백신)(2023-10-10, 완료, 2).", "독감 백신(인플루엔자 백신) 기록은 '시행하지 않음' 상태로 표시되어 있습니다(2022-10-10)."]
+        [
+            "예, 독감 백신(인플루엔자 백신)(2023-10-10, 완료, 2).",
+            "독감 백신(인플루엔자 백신) 기록은 '시행하지 않음' 상태로 표시되어 있습니다(2022-10-10)."
+        ]
     );
 }
 

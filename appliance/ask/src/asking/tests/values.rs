@@ -43,7 +43,10 @@ fn the_latest_in_korean() {
 fn the_latest_cites_the_digits_at_their_element() {
     let answer = three().clean(&about(En, Shape::Latest, LABS, hba1c()));
     let citation = &answer.citations[0];
-    assert_eq!((citation.source.as_str(), citation.quote.as_str(), citation.r#where.as_str()), ("Observation/c", "7.1", "valueQuantity"));
+    assert_eq!(
+        (citation.source.as_str(), citation.quote.as_str(), citation.r#where.as_str()),
+        ("Observation/c", "7.1", "valueQuantity")
+    );
     assert_eq!(citation.date.as_deref(), Some("2024-03-12 08:30"));
     assert_eq!(answer.claims[0].citations, [1]);
 }
@@ -73,7 +76,9 @@ fn a_preliminary_result_is_said_as_such() {
         first_claim(&hand, &about(En, Shape::Latest, LABS, hba1c())),
         "The latest HbA1c (Hemoglobin A1c) is 8.0% (2024-02-01, preliminary)."
     );
-    assert!(first_claim(&hand, &about(Ko, Shape::Latest, LABS, hba1c())).ends_with("8.0%입니다(2024-02-01, 예비 결과)."));
+    assert!(
+        first_claim(&hand, &about(Ko, Shape::Latest, LABS, hba1c())).ends_with("8.0%입니다(2024-02-01, 예비 결과).")
+    );
 }
 
 #[test]
@@ -85,7 +90,8 @@ fn a_corrected_result_is_said_as_such() {
 
 #[test]
 fn an_entry_in_error_never_supports_the_latest() {
-    let hand = Hand::new(&[a1c("a", "7.4", "2024-01-01", ""), a1c("b", "14.0", "2024-02-01", &status("entered-in-error"))]);
+    let hand =
+        Hand::new(&[a1c("a", "7.4", "2024-01-01", ""), a1c("b", "14.0", "2024-02-01", &status("entered-in-error"))]);
     let answer = hand.clean(&about(En, Shape::Latest, LABS, hba1c()));
     assert!(answer.claims[0].text.contains("7.4%"));
     assert!(!answer.answer.contains("14.0"));
@@ -101,7 +107,10 @@ fn a_cancelled_result_is_mentioned_in_korean() {
     let answer = hand.clean(&about(Ko, Shape::Latest, LABS, hba1c()));
     assert!(answer.abstained);
     assert!(answer.answer.starts_with("당화혈색소: 2024-05-01 09:00 기준 기록에서 찾지 못했습니다"));
-    assert_eq!(answer.claims[0].text, "당화혈색소(Hemoglobin A1c) 기록은 '취소됨' 상태로 표시되어 있습니다(2024-02-01).");
+    assert_eq!(
+        answer.claims[0].text,
+        "당화혈색소(Hemoglobin A1c) 기록은 '취소됨' 상태로 표시되어 있습니다(2024-02-01)."
+    );
 }
 
 #[test]
@@ -109,7 +118,11 @@ fn two_values_of_one_time_are_both_shown_and_said_to_conflict() {
     let hand = Hand::new(&[a1c("a", "7.4", "2024-01-01T00:00:00Z", ""), a1c("b", "8.4", "2024-01-01T00:00:00Z", "")]);
     let answer = hand.clean(&about(En, Shape::Latest, LABS, hba1c()));
     assert!(answer.answer.contains("7.4%") && answer.answer.contains("8.4%"));
-    assert!(answer.warnings[0].starts_with("Conflicting values are recorded for the same time"), "{:?}", answer.warnings);
+    assert!(
+        answer.warnings[0].starts_with("Conflicting values are recorded for the same time"),
+        "{:?}",
+        answer.warnings
+    );
     let korean = hand.clean(&about(Ko, Shape::Latest, LABS, hba1c()));
     assert!(korean.warnings[0].starts_with("같은 시각에 서로 다른 값"));
 }
@@ -126,7 +139,11 @@ fn blood_groups_that_differ_are_both_shown() {
     let hand = Hand::new(&[group("a", "A", "2015-01-01"), group("b", "O", "2023-01-01")]);
     let plan = about(Ko, Shape::Latest, LABS, subject("blood type", "혈액형", &[(LOINC, "883-9")], &["abo group"]));
     let answer = hand.clean(&plan);
-    assert!(answer.answer.contains("혈액형(ABO group): A") && answer.answer.contains("혈액형(ABO group): O"), "{}", answer.answer);
+    assert!(
+        answer.answer.contains("혈액형(ABO group): A") && answer.answer.contains("혈액형(ABO group): O"),
+        "{}",
+        answer.answer
+    );
     assert!(answer.warnings[0].starts_with("변하지 않아야 할 항목"));
 }
 
@@ -149,7 +166,8 @@ fn a_worded_result_is_copied() {
 
 #[test]
 fn a_comparator_is_kept() {
-    let raw = lab("a", "CRP", "1988-5", "5", "mg/L", "2024-01-02", "").replace(r#""value":5"#, r#""value":5,"comparator":"<""#);
+    let raw = lab("a", "CRP", "1988-5", "5", "mg/L", "2024-01-02", "")
+        .replace(r#""value":5"#, r#""value":5,"comparator":"<""#);
     let hand = Hand::new(&[raw]);
     let crp = subject("CRP", "C반응단백", &[(LOINC, "1988-5")], &["crp"]);
     assert_eq!(first_claim(&hand, &about(En, Shape::Latest, LABS, crp)), "The latest CRP is <5 mg/L (2024-01-02).");
@@ -171,7 +189,11 @@ fn a_missing_value_says_why() {
 fn blood_pressure_is_written_as_clinicians_do() {
     let hand = Hand::new(&[bp("a", "142", "91", "2024-01-02T01:00:00Z")]);
     let answer = hand.clean(&about(En, Shape::Latest, &[Kind::Vital], pressure()));
-    assert_eq!(answer.claims[0].text, "The latest blood pressure panel is 142/91 mmHg (2024-01-02 10:00).".replace("blood pressure panel", "Blood pressure panel"));
+    assert_eq!(
+        answer.claims[0].text,
+        "The latest blood pressure panel is 142/91 mmHg (2024-01-02 10:00)."
+            .replace("blood pressure panel", "Blood pressure panel")
+    );
     assert_eq!(answer.claims[0].citations, [1, 2], "both numbers are cited");
     let korean = hand.clean(&about(Ko, Shape::Latest, &[Kind::Vital], pressure()));
     assert_eq!(korean.claims[0].text, "가장 최근 혈압(Blood pressure panel)은 142/91 mmHg입니다(2024-01-02 10:00).");
@@ -180,7 +202,8 @@ fn blood_pressure_is_written_as_clinicians_do() {
 #[test]
 fn one_component_of_a_panel() {
     let hand = Hand::new(&[bp("a", "142", "91", "2024-01-02T01:00:00Z")]);
-    let systolic = subject("systolic blood pressure", "수축기 혈압", &[(LOINC, "8480-6")], &["systolic blood pressure"]);
+    let systolic =
+        subject("systolic blood pressure", "수축기 혈압", &[(LOINC, "8480-6")], &["systolic blood pressure"]);
     assert_eq!(
         first_claim(&hand, &about(Ko, Shape::Latest, &[Kind::Vital], systolic)),
         "가장 최근 수축기 혈압(Systolic blood pressure)은 142 mmHg입니다(2024-01-02 10:00)."
@@ -201,8 +224,9 @@ fn the_series_is_complete_and_newest_first() {
 
 #[test]
 fn a_long_series_counts_and_cites_what_it_does_not_list() {
-    let all: Vec<String> =
-        (0..75).map(|n| a1c(&format!("v{n:02}"), "7.1", &format!("20{:02}-0{}-01", 10 + n / 8, 1 + n % 8), "")).collect();
+    let all: Vec<String> = (0..75)
+        .map(|n| a1c(&format!("v{n:02}"), "7.1", &format!("20{:02}-0{}-01", 10 + n / 8, 1 + n % 8), ""))
+        .collect();
     let answer = Hand::new(&all).clean(&about(En, Shape::Series, LABS, hba1c()));
     assert!(answer.claims[0].text.starts_with("75 values"));
     let last = answer.claims.last().expect("claims");
@@ -215,7 +239,10 @@ fn a_long_series_counts_and_cites_what_it_does_not_list() {
 fn the_series_of_a_window_says_the_window() {
     let window = Some(Window { from: Some(date(2023, 1, 1)), to: Some(date(2024, 12, 31)) });
     let answer = three().clean(&Plan { window, ..about(En, Shape::Series, LABS, hba1c()) });
-    assert_eq!(answer.claims[0].text, "2 values of HbA1c (Hemoglobin A1c) are recorded between 2023-01-01 and 2024-12-31:");
+    assert_eq!(
+        answer.claims[0].text,
+        "2 values of HbA1c (Hemoglobin A1c) are recorded between 2023-01-01 and 2024-12-31:"
+    );
     let korean = three().clean(&Plan { window, ..about(Ko, Shape::Series, LABS, hba1c()) });
     assert_eq!(korean.claims[0].text, "당화혈색소(Hemoglobin A1c) 기록은 총 2건입니다 (2023-01-01~2024-12-31):");
 }
@@ -273,9 +300,16 @@ fn values_in_two_units_are_kept_apart() {
     let answer = hand.clean(&about(En, Shape::Trend, LABS, glucose.clone()));
     assert!(answer.claims[0].text.contains("rose from 100 mg/dL (2023-01-01) to 110 mg/dL (2023-02-01), by 10"));
     assert!(!answer.answer.contains("fell"), "6.1 mmol/L is not below 110 mg/dL");
-    assert_eq!(answer.warnings, ["Values are recorded in different units (mg/dL, mmol/L); they are kept apart and not converted."]);
+    assert_eq!(
+        answer.warnings,
+        ["Values are recorded in different units (mg/dL, mmol/L); they are kept apart and not converted."]
+    );
     let average = hand.clean(&about(Ko, Shape::Average, LABS, glucose.clone()));
-    assert!(average.claims[0].text.starts_with("혈당(Glucose) 평균은 105 mg/dL입니다(값 2개로 계산"), "{}", average.answer);
+    assert!(
+        average.claims[0].text.starts_with("혈당(Glucose) 평균은 105 mg/dL입니다(값 2개로 계산"),
+        "{}",
+        average.answer
+    );
     assert_eq!(average.claims.len(), 2, "one mean a unit");
     let highest = hand.clean(&about(En, Shape::Highest, LABS, glucose));
     assert_eq!(highest.claims.len(), 2, "one extreme a unit");
@@ -287,7 +321,8 @@ fn spellings_of_one_unit_are_one_series() {
         lab("a", "Glucose", "2345-7", "100", "mg/dL", "2023-01-01", ""),
         lab("b", "Glucose", "2345-7", "110", "mg/dl", "2023-02-01", ""),
     ]);
-    let answer = hand.clean(&about(En, Shape::Average, LABS, subject("glucose", "혈당", &[(LOINC, "2345-7")], &["glucose"])));
+    let answer =
+        hand.clean(&about(En, Shape::Average, LABS, subject("glucose", "혈당", &[(LOINC, "2345-7")], &["glucose"])));
     assert!(answer.warnings.is_empty());
     assert!(answer.claims[0].text.contains("105 mg/dl"));
 }
@@ -309,7 +344,11 @@ fn the_highest_and_the_lowest() {
 
 #[test]
 fn ties_are_all_shown() {
-    let hand = Hand::new(&[a1c("a", "7.0", "2022-01-01", ""), a1c("b", "7.0", "2023-01-01", ""), a1c("c", "6.0", "2024-01-01", "")]);
+    let hand = Hand::new(&[
+        a1c("a", "7.0", "2022-01-01", ""),
+        a1c("b", "7.0", "2023-01-01", ""),
+        a1c("c", "6.0", "2024-01-01", ""),
+    ]);
     let answer = hand.clean(&about(En, Shape::Highest, LABS, hba1c()));
     assert!(answer.answer.contains("2022-01-01") && answer.answer.contains("2023-01-01"));
 }
@@ -322,14 +361,25 @@ fn the_mean_is_said_to_be_computed_and_cites_all() {
         "The mean HbA1c (Hemoglobin A1c) is 7% (computed from 3 values, 2022-01-10 09:30 to 2024-03-12 08:30)."
     );
     assert_eq!(answer.claims[0].citations.len(), 3);
-    let uneven = Hand::new(&[a1c("a", "6.5", "2023-01-01", ""), a1c("b", "7.4", "2023-02-01", ""), a1c("c", "7.2", "2023-03-01", "")]);
-    assert!(first_claim(&uneven, &about(Ko, Shape::Average, LABS, hba1c())).contains("평균은 7.03%입니다(값 3개로 계산"));
+    let uneven = Hand::new(&[
+        a1c("a", "6.5", "2023-01-01", ""),
+        a1c("b", "7.4", "2023-02-01", ""),
+        a1c("c", "7.2", "2023-03-01", ""),
+    ]);
+    assert!(
+        first_claim(&uneven, &about(Ko, Shape::Average, LABS, hba1c())).contains("평균은 7.03%입니다(값 3개로 계산")
+    );
 }
 
 #[test]
 fn a_mean_leaves_comparators_out_and_says_so() {
-    let below = lab("c", "CRP", "1988-5", "5", "mg/L", "2024-01-03", "").replace(r#""value":5"#, r#""value":5,"comparator":"<""#);
-    let hand = Hand::new(&[lab("a", "CRP", "1988-5", "10", "mg/L", "2024-01-01", ""), lab("b", "CRP", "1988-5", "20", "mg/L", "2024-01-02", ""), below]);
+    let below = lab("c", "CRP", "1988-5", "5", "mg/L", "2024-01-03", "")
+        .replace(r#""value":5"#, r#""value":5,"comparator":"<""#);
+    let hand = Hand::new(&[
+        lab("a", "CRP", "1988-5", "10", "mg/L", "2024-01-01", ""),
+        lab("b", "CRP", "1988-5", "20", "mg/L", "2024-01-02", ""),
+        below,
+    ]);
     let answer = hand.clean(&about(En, Shape::Average, LABS, subject("CRP", "", &[(LOINC, "1988-5")], &["crp"])));
     assert!(answer.claims[0].text.contains("is 15 mg/L (computed from 2 values"));
     assert_eq!(answer.warnings, ["1 values that are no plain numbers are left out of the mean."]);
@@ -348,7 +398,10 @@ fn the_change_is_from_the_value_before() {
         first_claim(&three(), &about(En, Shape::Change, LABS, hba1c())),
         "HbA1c (Hemoglobin A1c) fell from 7.4% (2023-02-11 09:30) to 7.1% (2024-03-12 08:30), by 0.3 (computed from 2 values)."
     );
-    assert!(first_claim(&three(), &about(Ko, Shape::Change, LABS, hba1c())).contains("7.1%(2024-03-12 08:30)로 하락했습니다(차이 0.3"));
+    assert!(
+        first_claim(&three(), &about(Ko, Shape::Change, LABS, hba1c()))
+            .contains("7.1%(2024-03-12 08:30)로 하락했습니다(차이 0.3")
+    );
 }
 
 #[test]
@@ -393,7 +446,11 @@ fn no_value_above_the_bound_stands_on_all_of_them() {
     );
     assert_eq!(answer.claims[0].citations.len(), 3);
     let korean = three().clean(&Plan { filter, ..about(Ko, Shape::Whether, LABS, hba1c()) });
-    assert!(korean.claims[0].text.starts_with("기록된 값 3개 중 9 초과인 값은 없습니다. 가장 가까운 값: "), "{}", korean.answer);
+    assert!(
+        korean.claims[0].text.starts_with("기록된 값 3개 중 9 초과인 값은 없습니다. 가장 가까운 값: "),
+        "{}",
+        korean.answer
+    );
 }
 
 #[test]
@@ -407,9 +464,15 @@ fn a_bound_in_another_unit_is_not_compared() {
 
 #[test]
 fn whether_the_latest_is_high() {
-    let plan = |language| Plan { filter: Some(Filter::High), pick: Some(Pick::Newest), ..about(language, Shape::Whether, LABS, hba1c()) };
+    let plan = |language| Plan {
+        filter: Some(Filter::High),
+        pick: Some(Pick::Newest),
+        ..about(language, Shape::Whether, LABS, hba1c())
+    };
     assert!(first_claim(&three(), &plan(En)).starts_with("Yes: HbA1c (Hemoglobin A1c): 7.1% (2024-03-12 08:30, high"));
-    assert!(first_claim(&three(), &plan(Ko)).starts_with("예, 당화혈색소(Hemoglobin A1c): 7.1%(2024-03-12 08:30, 높음"));
+    assert!(
+        first_claim(&three(), &plan(Ko)).starts_with("예, 당화혈색소(Hemoglobin A1c): 7.1%(2024-03-12 08:30, 높음")
+    );
     let normal = Hand::new(&[a1c("a", "9.0", "2023-01-01", &flag("H")), a1c("b", "5.0", "2024-01-01", &flag("N"))]);
     assert_eq!(
         first_claim(&normal, &plan(En)),
@@ -427,9 +490,16 @@ fn abnormal_only_needs_a_witness() {
     ]);
     let answer = hand.clean(&Plan { filter: Some(Filter::Abnormal), ..plan(En, Shape::List, LABS) });
     assert!(answer.answer.contains("Hemoglobin A1c: 7.4% (2024-01-01, high)"), "{}", answer.answer);
-    assert!(answer.answer.contains("Potassium: 6.0 mmol/L (2024-01-02, above the recorded range, reference 3.5–5.1 mmol/L)"));
+    assert!(
+        answer
+            .answer
+            .contains("Potassium: 6.0 mmol/L (2024-01-02, above the recorded range, reference 3.5–5.1 mmol/L)")
+    );
     assert!(!answer.answer.contains("Sodium") && !answer.answer.contains("Chloride"));
-    assert_eq!(answer.warnings, ["1 further values could not be judged: they carry no flag or reference range, or another unit."]);
+    assert_eq!(
+        answer.warnings,
+        ["1 further values could not be judged: they carry no flag or reference range, or another unit."]
+    );
 }
 
 #[test]
@@ -453,7 +523,11 @@ fn a_subject_may_carry_its_own_condition() {
     let plan = Plan { subjects: vec![systolic, diastolic], ..plan(En, Shape::Whether, &[Kind::Vital]) };
     let answer = hand.clean(&plan);
     assert!(answer.claims[0].text.starts_with("Yes: Systolic blood pressure: 142 mmHg"), "{}", answer.answer);
-    assert!(answer.claims[1].text.starts_with("Of 2 recorded values none is above 90; closest: Diastolic blood pressure: 80 mmHg"));
+    assert!(
+        answer.claims[1]
+            .text
+            .starts_with("Of 2 recorded values none is above 90; closest: Diastolic blood pressure: 80 mmHg")
+    );
 }
 
 #[test]
@@ -475,7 +549,11 @@ fn two_subjects_are_answered_one_by_one() {
     let answer = hand.clean(&plan);
     assert!(!answer.abstained);
     assert_eq!(answer.claims.len(), 1);
-    assert!(answer.answer.ends_with("creatinine: not found in the record as of 2024-05-01 09:00 (searched: lab results)."), "{}", answer.answer);
+    assert!(
+        answer.answer.ends_with("creatinine: not found in the record as of 2024-05-01 09:00 (searched: lab results)."),
+        "{}",
+        answer.answer
+    );
 }
 
 #[test]
@@ -488,7 +566,10 @@ fn a_citation_names_the_hl7_field_that_the_element_came_from() {
     let answer = hand.clean(&about(En, Shape::Latest, LABS, hba1c()));
     assert_eq!(answer.citations[0].r#where, "valueQuantity (OBX[2]-5)");
     let count = hand.clean(&about(En, Shape::Count, LABS, hba1c()));
-    assert_eq!(count.citations[0].r#where, "code.text (OBX[2]-3)", "what stands in `code` came from where `code` came from");
+    assert_eq!(
+        count.citations[0].r#where, "code.text (OBX[2]-3)",
+        "what stands in `code` came from where `code` came from"
+    );
 }
 
 #[test]
