@@ -54,7 +54,8 @@ for run in runs:
 for road in ("fhir", "hl7"):
     small, large = [run["peak_rss_bytes"] for run in runs if run["road"] == road]
     print(f"{road}: ten times the input takes {large/small:.2f} times the memory")
-    ok &= large < 1.5 * small
+    # Caches fill up to their bounds and stay there: what is in hand is bounded, whatever the input.
+    ok &= large < 128 << 20 and large < 2 * small
 sys.exit(not ok)
 PY
 }

@@ -10,7 +10,6 @@ use crate::plan::{Language, Plan, Shape, Subject};
 use crate::{Model, Setting, answer_plan, citation_resolves, citation_resolves_in};
 
 pub(crate) const LOINC: &str = "http://loinc.org";
-pub(crate) const SNOMED: &str = "http://snomed.info/sct";
 
 /// A chart and the bytes it was read from.
 pub(crate) struct Hand {

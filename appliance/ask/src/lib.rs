@@ -17,8 +17,8 @@ pub mod matching;
 pub mod plan;
 pub mod planner;
 pub mod question;
-mod time;
 mod summary;
+mod time;
 
 pub use asking::{answer_plan, ask};
 pub use citation::{citation_resolves, citation_resolves_in};

@@ -178,7 +178,9 @@ fn family(system: &str) -> Family {
         _ if lower.contains("snomed.info") => Family::Snomed,
         _ if lower.contains("rxnorm") => Family::RxNorm,
         _ if lower.contains("icd-10") || lower.contains("icd10") || lower.contains("kcd") => Family::Icd10,
-        _ if lower.starts_with("urn:oid:2.16.840.1.113883.6.3.") || lower.starts_with("urn:oid:2.16.840.1.113883.6.90") => {
+        _ if lower.starts_with("urn:oid:2.16.840.1.113883.6.3.")
+            || lower.starts_with("urn:oid:2.16.840.1.113883.6.90") =>
+        {
             Family::Icd10
         }
         _ if lower.contains("whocc.no") || lower.ends_with("/atc") => Family::Atc,
@@ -315,8 +317,12 @@ fn matches_at(term: &[Word], title: &[Word], start: usize, kind: Kind) -> Option
 
 /// The Hangul words of a term from `next` on as one text, and how many they are.
 fn run(term: &[Word], next: usize) -> (String, usize) {
-    let hangul: Vec<&str> =
-        term.iter().skip(next).take_while(|word| word.script == Script::Hangul).map(|word| word.text.as_str()).collect();
+    let hangul: Vec<&str> = term
+        .iter()
+        .skip(next)
+        .take_while(|word| word.script == Script::Hangul)
+        .map(|word| word.text.as_str())
+        .collect();
     (hangul.concat(), hangul.len())
 }
 
@@ -332,12 +338,16 @@ fn hangul_at(wanted: &str, title: &[Word], at: usize, whole: bool, last: bool, k
             None => continue,
         };
         let first_length = title.get(at)?.text.len();
-        let inside = start > 0 && whole && start < first_length && wanted.chars().count() >= 3 && kind != Kind::Medication;
+        let inside =
+            start > 0 && whole && start < first_length && wanted.chars().count() >= 3 && kind != Kind::Medication;
         if start > 0 && !inside {
             return None;
         }
         let rest = text.get(start + wanted.len()..)?;
-        let ending = rest.is_empty() || !last || PARTICLES.contains(&rest) || (kind != Kind::Medication && ENDINGS.contains(&rest));
+        let ending = rest.is_empty()
+            || !last
+            || PARTICLES.contains(&rest)
+            || (kind != Kind::Medication && ENDINGS.contains(&rest));
         return ending.then_some(taken + 1);
     }
     None
@@ -345,10 +355,49 @@ fn hangul_at(wanted: &str, title: &[Word], at: usize, whole: bool, last: bool, k
 
 /// Particles that may be stuck to a noun.
 const PARTICLES: &[&str] = &[
-    "은", "는", "이", "가", "을", "를", "의", "에", "에서", "로", "으로", "와", "과", "도", "만", "및", "로서", "으로서", "에게", "이나", "나", "부터", "까지",
+    "은",
+    "는",
+    "이",
+    "가",
+    "을",
+    "를",
+    "의",
+    "에",
+    "에서",
+    "로",
+    "으로",
+    "와",
+    "과",
+    "도",
+    "만",
+    "및",
+    "로서",
+    "으로서",
+    "에게",
+    "이나",
+    "나",
+    "부터",
+    "까지",
 ];
 /// Endings that do not make another thing of it.
-const ENDINGS: &[&str] = &["병", "증", "증후군", "질환", "검사", "수치", "농도", "약", "제", "정", "주", "술", "수술", "환자", "상태", "진단"];
+const ENDINGS: &[&str] = &[
+    "병",
+    "증",
+    "증후군",
+    "질환",
+    "검사",
+    "수치",
+    "농도",
+    "약",
+    "제",
+    "정",
+    "주",
+    "술",
+    "수술",
+    "환자",
+    "상태",
+    "진단",
+];
 
 fn about_family(title: &[Word]) -> bool {
     let joined: String = title.iter().map(|word| word.text.as_str()).collect();
@@ -359,8 +408,11 @@ fn about_family(title: &[Word]) -> bool {
 fn denied(title: &[Word], start: usize, end: usize) -> bool {
     let before = title.get(start.saturating_sub(3)..start).unwrap_or_default();
     let after = title.get(end..(end + 2).min(title.len())).unwrap_or_default();
-    before.iter().any(|word| matches!(word.text.as_str(), "no" | "not" | "without" | "denies" | "negative" | "absence" | "never"))
-        || after.iter().any(|word| ["없음", "없다", "배제", "아님", "부인"].iter().any(|deny| word.text.starts_with(deny)))
+    before.iter().any(|word| {
+        matches!(word.text.as_str(), "no" | "not" | "without" | "denies" | "negative" | "absence" | "never")
+    }) || after
+        .iter()
+        .any(|word| ["없음", "없다", "배제", "아님", "부인"].iter().any(|deny| word.text.starts_with(deny)))
         || after.iter().any(|word| word.text == "excluded" || word.text == "negative")
 }
 

@@ -54,8 +54,15 @@ fn date_of(captures: &Captures<'_>) -> Option<Span> {
         i8::try_from(MONTHS.iter().position(|month| *month == word)? + 1).ok()
     };
     let year: i16 = ["y", "y2", "y3", "y4", "y5", "y6"].iter().find_map(|name| number(captures, name))?;
-    let month: Option<i8> = number(captures, "m").or_else(|| number(captures, "m2")).or_else(|| month("mon")).or_else(|| number(captures, "m4")).or_else(|| month("mon5"));
-    let day: Option<i8> = number(captures, "d").or_else(|| number(captures, "d2")).or_else(|| number(captures, "d3")).or_else(|| number(captures, "d5"));
+    let month: Option<i8> = number(captures, "m")
+        .or_else(|| number(captures, "m2"))
+        .or_else(|| month("mon"))
+        .or_else(|| number(captures, "m4"))
+        .or_else(|| month("mon5"));
+    let day: Option<i8> = number(captures, "d")
+        .or_else(|| number(captures, "d2"))
+        .or_else(|| number(captures, "d3"))
+        .or_else(|| number(captures, "d5"));
     match (month, day) {
         (Some(month), Some(day)) => Date::new(year, month, day).ok().map(|day| (day, day)),
         (Some(month), None) => {
@@ -68,17 +75,35 @@ fn date_of(captures: &Captures<'_>) -> Option<Span> {
 
 /// `from A to B`, `between A and B`, `A부터 B까지`, `A~B`, `A에서 B 사이`.
 fn between(text: &str) -> Option<Found> {
-    let dates: Vec<_> = date_regex().captures_iter(text).filter_map(|captures| Some((captures.get(0)?.range(), date_of(&captures)?))).collect();
+    let dates: Vec<_> = date_regex()
+        .captures_iter(text)
+        .filter_map(|captures| Some((captures.get(0)?.range(), date_of(&captures)?)))
+        .collect();
     let [(first, from), (second, to), ..] = dates.as_slice() else { return None };
     let gap = text.get(first.end..second.start)?.trim();
     let after = text.get(second.end..)?.trim_start();
     let before = text.get(..first.start)?.trim_end();
-    let joined = matches!(gap, "to" | "and" | "-" | "~" | "–" | "부터" | "에서" | "과" | "와" | "through" | "until" | "till" | "and the" | "년 부터")
-        || gap.starts_with("부터") || gap.starts_with("에서");
+    let joined = matches!(
+        gap,
+        "to" | "and"
+            | "-"
+            | "~"
+            | "–"
+            | "부터"
+            | "에서"
+            | "과"
+            | "와"
+            | "through"
+            | "until"
+            | "till"
+            | "and the"
+            | "년 부터"
+    ) || gap.starts_with("부터")
+        || gap.starts_with("에서");
     if !joined || from.0 > to.1 {
         return None;
     }
-    let mut said = vec![first.start..second.end];
+    let mut said: Vec<Range<usize>> = std::iter::once(first.start..second.end).collect();
     for word in ["between", "from"] {
         if before.ends_with(word) {
             said.push(before.len() - word.len()..before.len());
@@ -101,7 +126,10 @@ fn edge(text: &str) -> Option<Found> {
     let mut range = range;
     let before = text.get(..range.start)?.trim_end();
     // "since the start of 2015" begins where 2015 does.
-    let before = match ["the start of", "the beginning of", "start of", "beginning of", "the year", "early", "around"].iter().find(|lead| before.ends_with(*lead)) {
+    let before = match ["the start of", "the beginning of", "start of", "beginning of", "the year", "early", "around"]
+        .iter()
+        .find(|lead| before.ends_with(*lead))
+    {
         Some(lead) => {
             range.start = before.len() - lead.len();
             before.get(..range.start)?.trim_end()
@@ -178,10 +206,14 @@ fn relative(text: &str, today: Date) -> Option<Found> {
                 unit if unit.starts_with('y') => count.years(),
                 _ => count.months(),
             };
-            return Some(Found { window: Window { from: today.checked_sub(span).ok(), to: Some(today) }, said: vec![captures.get(0)?.range()] });
+            return Some(Found {
+                window: Window { from: today.checked_sub(span).ok(), to: Some(today) },
+                said: vec![captures.get(0)?.range()],
+            });
         }
     }
-    let year = |year: i16| Some(Window { from: Some(Date::new(year, 1, 1).ok()?), to: Some(Date::new(year, 12, 31).ok()?) });
+    let year =
+        |year: i16| Some(Window { from: Some(Date::new(year, 1, 1).ok()?), to: Some(Date::new(year, 12, 31).ok()?) });
     let month = |day: Date| Window { from: Some(day.first_of_month()), to: Some(day.last_of_month()) };
     let words: [(&str, Option<Window>); 24] = [
         ("yesterday", day_window(today.checked_sub(1.day()).ok()?)),
@@ -217,7 +249,7 @@ fn relative(text: &str, today: Date) -> Option<Found> {
         if before.ends_with("as of") || after.starts_with("기준") || after.starts_with("까지") {
             return None;
         }
-        Some(Found { window: window?, said: vec![at..at + word.len()] })
+        Some(Found { window: window?, said: std::iter::once(at..at + word.len()).collect() })
     })
 }
 

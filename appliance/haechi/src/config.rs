@@ -114,8 +114,9 @@ impl Config {
 
     /// The site's time zone.
     pub(crate) fn zone(&self) -> Result<TimeZone, String> {
-        TimeZone::get(&self.site.time_zone)
-            .map_err(|_| format!("site.time-zone: \"{}\" is no IANA time zone (example: Asia/Seoul)", self.site.time_zone))
+        TimeZone::get(&self.site.time_zone).map_err(|_| {
+            format!("site.time-zone: \"{}\" is no IANA time zone (example: Asia/Seoul)", self.site.time_zone)
+        })
     }
 }
 

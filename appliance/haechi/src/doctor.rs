@@ -59,8 +59,16 @@ pub(crate) fn examine(home: Option<PathBuf>) -> Result<Vec<Finding>, Failure> {
     findings.extend(record(&home));
     findings.push(match site::running(&home) {
         Ok(true) => Finding::good("roles", "an appliance runs on this home and its core answers"),
-        Ok(false) => Finding::notice("roles", "no appliance runs on this home; commands open it by themselves", "start it with `haechi up`"),
-        Err(failure) => Finding::broken("roles", failure.to_string(), "stop it and start it again; its log says why it does not answer"),
+        Ok(false) => Finding::notice(
+            "roles",
+            "no appliance runs on this home; commands open it by themselves",
+            "start it with `haechi up`",
+        ),
+        Err(failure) => Finding::broken(
+            "roles",
+            failure.to_string(),
+            "stop it and start it again; its log says why it does not answer",
+        ),
     });
     Ok(findings)
 }
@@ -82,12 +90,18 @@ fn space(home: &Home) -> Finding {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
             let words = format!("{:.1} GiB free", free as f64 / f64::from(1 << 30));
             if free < LOW_SPACE_BYTES {
-                Finding::notice("disk", words, "make room before the feed stops: below 2 GiB the record may not grow for a day")
+                Finding::notice(
+                    "disk",
+                    words,
+                    "make room before the feed stops: below 2 GiB the record may not grow for a day",
+                )
             } else {
                 Finding::good("disk", words)
             }
         }
-        Err(error) => Finding::broken("disk", format!("the disk does not say how full it is: {error}"), "check the mount"),
+        Err(error) => {
+            Finding::broken("disk", format!("the disk does not say how full it is: {error}"), "check the mount")
+        }
     }
 }
 
@@ -95,7 +109,11 @@ fn model(home: &Home, config: &Config) -> Finding {
     match site::model_file(home, config) {
         Ok(Some(file)) => match haechi_drivers::gguf::check_file(&file) {
             Ok(()) => Finding::good("model", format!("{} has a sound header", file.display())),
-            Err(error) => Finding::broken("model", error.to_string(), "fetch the file again, or name another under [model] in haechi.toml"),
+            Err(error) => Finding::broken(
+                "model",
+                error.to_string(),
+                "fetch the file again, or name another under [model] in haechi.toml",
+            ),
         },
         Ok(None) => Finding::notice(
             "model",
@@ -126,7 +144,9 @@ fn record(home: &Home) -> Vec<Finding> {
         Err(error) => findings.push(Finding::broken("record", error.to_string(), "do as the message says")),
     }
     match site.store().counts() {
-        Ok(counts) if counts.rejected == 0 => findings.push(Finding::good("put aside", "nothing was put aside at import")),
+        Ok(counts) if counts.rejected == 0 => {
+            findings.push(Finding::good("put aside", "nothing was put aside at import"))
+        }
         Ok(counts) => findings.push(Finding::notice(
             "put aside",
             format!("{} messages or resources were put aside at import", counts.rejected),

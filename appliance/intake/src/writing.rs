@@ -122,8 +122,7 @@ fn merge(
 ) -> Result<(), RecordError> {
     match step.writer.merge(from, into) {
         Err(RecordError::MergeCircle | RecordError::MergedElsewhere) => {
-            let reason =
-                "the merge contradicts an earlier one: the two are merged the other way round, or one of them into somebody else";
+            let reason = "the merge contradicts an earlier one: the two are merged the other way round, or one of them into somebody else";
             put(step, Ready::Rejected(report(reason.to_owned()), Some(into.to_owned())))
         }
         other => other,

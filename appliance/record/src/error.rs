@@ -73,16 +73,22 @@ pub enum RecordError {
         path: PathBuf,
     },
     /// An identifier that several patients have.
-    #[error("HAECHI-0210: {count} patients have this identifier\n  effect  nothing was read\n  to do   give the FHIR id, or `system|value`; `haechi patient list` shows both")]
+    #[error(
+        "HAECHI-0210: {count} patients have this identifier\n  effect  nothing was read\n  to do   give the FHIR id, or `system|value`; `haechi patient list` shows both"
+    )]
     AmbiguousPatient {
         /// How many.
         count: usize,
     },
     /// A merge that would close a circle.
-    #[error("HAECHI-0211: a merge would make a patient part of itself\n  effect  the merge was not done\n  to do   check the A40 message: MRG-1 and PID-3 are merged the other way round already")]
+    #[error(
+        "HAECHI-0211: a merge would make a patient part of itself\n  effect  the merge was not done\n  to do   check the A40 message: MRG-1 and PID-3 are merged the other way round already"
+    )]
     MergeCircle,
     /// A merge of a patient who is part of another one already.
-    #[error("HAECHI-0213: a merge names a patient who was merged into another one before\n  effect  the merge was not done\n  to do   check the A40 message against the earlier one: a merge cannot be redirected")]
+    #[error(
+        "HAECHI-0213: a merge names a patient who was merged into another one before\n  effect  the merge was not done\n  to do   check the A40 message against the earlier one: a merge cannot be redirected"
+    )]
     MergedElsewhere,
     /// Anything else SQLite says.
     #[error("HAECHI-0212: the record failed: {what}\n  file    {}\n  effect  the step was undone whole\n  to do   run `haechi doctor`; if it finds nothing, report this text", path.display())]
@@ -105,7 +111,9 @@ impl RecordError {
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, what },
             Some(ErrorCode::NotADatabase) if is_plain(&path) => Self::NotARecord { path },
             Some(ErrorCode::NotADatabase) => Self::WrongKey { path },
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => Self::NotWritable { path, what },
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                Self::NotWritable { path, what }
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             _ => Self::Failed { path, what },
         }
@@ -116,5 +124,7 @@ impl RecordError {
 fn is_plain(path: &Path) -> bool {
     use std::io::Read;
     let mut head = [0; 16];
-    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok_and(|()| &head == b"SQLite format 3\0")
+    std::fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut head))
+        .is_ok_and(|()| &head == b"SQLite format 3\0")
 }

@@ -40,7 +40,10 @@ impl Key {
                 let metadata = file.metadata().map_err(|error| unusable(error.to_string(), readable))?;
                 if metadata.mode() & 0o077 != 0 {
                     let why = format!("others may read it (mode {:03o})", metadata.mode() & 0o777);
-                    return Err(unusable(why, "chmod 600 on it; if others may have read it, restore a backup under a new key"));
+                    return Err(unusable(
+                        why,
+                        "chmod 600 on it; if others may have read it, restore a backup under a new key",
+                    ));
                 }
                 let mut bytes = Zeroizing::new([0; KEY_BYTES]);
                 let whole = metadata.len() == KEY_BYTES as u64 && file.read_exact(bytes.as_mut_slice()).is_ok();
@@ -71,9 +74,17 @@ impl Key {
             .map_err(failed)?;
         // Written aside under a name of this process's and thread's own, then linked to its place: a power cut leaves a whole
         // key or none, and of two that start together both end with the same key.
-        let aside = path.with_extension(format!("new.{}.{:02x}{:02x}{:02x}{:02x}", std::process::id(), draft[0], draft[1], draft[2], draft[3]));
+        let aside = path.with_extension(format!(
+            "new.{}.{:02x}{:02x}{:02x}{:02x}",
+            std::process::id(),
+            draft[0],
+            draft[1],
+            draft[2],
+            draft[3]
+        ));
         let mut file = File::options().write(true).create_new(true).mode(0o600).open(&aside).map_err(failed)?;
-        let written = file.write_all(bytes.as_slice()).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&aside, path));
+        let written =
+            file.write_all(bytes.as_slice()).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&aside, path));
         // The draft has done its work, or none; what stands at `path` decides.
         let _ = fs::remove_file(&aside);
         match written {

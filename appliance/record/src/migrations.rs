@@ -19,7 +19,8 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Re
     }
     for (done, step) in (1..).zip(STEPS) {
         if done > found {
-            let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+            let transaction =
+                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
             // Another process may have done it between our look and our lock.
             let now: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
             if now < done {

@@ -83,21 +83,48 @@ const PATIENT_ELEMENTS: &[&str] = &["subject", "patient", "beneficiary", "for", 
 
 /// Dates that the chart reads. A wrong one is refused at the door: undated, it would answer "when" and "latest" wrongly.
 const DATE_ELEMENTS: &[&str] = &[
-    "birthDate", "effectiveDateTime", "effectiveInstant", "issued", "onsetDateTime", "abatementDateTime", "recordedDate", "authoredOn",
-    "dateAsserted", "assertedDate", "occurrenceDateTime", "performedDateTime", "whenHandedOver", "whenPrepared", "date", "created", "start", "end",
-    "deceasedDateTime", "started", "dateTime",
+    "birthDate",
+    "effectiveDateTime",
+    "effectiveInstant",
+    "issued",
+    "onsetDateTime",
+    "abatementDateTime",
+    "recordedDate",
+    "authoredOn",
+    "dateAsserted",
+    "assertedDate",
+    "occurrenceDateTime",
+    "performedDateTime",
+    "whenHandedOver",
+    "whenPrepared",
+    "date",
+    "created",
+    "start",
+    "end",
+    "deceasedDateTime",
+    "started",
+    "dateTime",
 ];
 /// The same inside periods.
-const PERIOD_ELEMENTS: &[&str] = &["period", "effectivePeriod", "onsetPeriod", "abatementPeriod", "performedPeriod", "occurrencePeriod"];
+const PERIOD_ELEMENTS: &[&str] =
+    &["period", "effectivePeriod", "onsetPeriod", "abatementPeriod", "performedPeriod", "occurrencePeriod"];
 
 /// Makes one resource ready. `raw`: its JSON, kept byte for byte. `id`: its logical id where the bytes have none.
 /// `resolve`: what a reference as written means, as `Type/id`; `None` leaves it as it is.
 ///
 /// # Errors
 /// The element that is wrong, and why.
-pub fn prepare(raw: Vec<u8>, id: Option<&str>, resolve: &dyn Fn(&str) -> Option<String>, source: &Source) -> Result<Prepared, PrepareError> {
+pub fn prepare(
+    raw: Vec<u8>,
+    id: Option<&str>,
+    resolve: &dyn Fn(&str) -> Option<String>,
+    source: &Source,
+) -> Result<Prepared, PrepareError> {
     if raw.len() > MAX_RESOURCE_BYTES {
-        return Err(PrepareError::new(format!("the resource has {} bytes; at most {MAX_RESOURCE_BYTES} are taken", raw.len())));
+        return Err(PrepareError::new(format!(
+            "the resource has {} bytes; at most {MAX_RESOURCE_BYTES} are taken",
+            raw.len()
+        )));
     }
     let root = parse(&raw)?;
     let resource_type = root
@@ -112,10 +139,15 @@ pub fn prepare(raw: Vec<u8>, id: Option<&str>, resolve: &dyn Fn(&str) -> Option<
         (Some(Json::Text(own)), _) => own.to_string(),
         (Some(_), _) => return Err(PrepareError::new("the id is not text").at(format!("{resource_type}.id"))),
         (None, Some(given)) => given.to_owned(),
-        (None, None) => return Err(PrepareError::new("there is no id, and nothing around it gives one").at(format!("{resource_type}.id"))),
+        (None, None) => {
+            return Err(
+                PrepareError::new("there is no id, and nothing around it gives one").at(format!("{resource_type}.id"))
+            );
+        }
     };
     if !is_id(&id) {
-        return Err(PrepareError::new("the id breaks FHIR's rule (1 to 64 letters, digits, '-' and '.')").at(format!("{resource_type}.id")));
+        return Err(PrepareError::new("the id breaks FHIR's rule (1 to 64 letters, digits, '-' and '.')")
+            .at(format!("{resource_type}.id")));
     }
     let named = |mut error: PrepareError| {
         error.resource = Some(format!("{resource_type}/{id}"));
@@ -128,7 +160,8 @@ pub fn prepare(raw: Vec<u8>, id: Option<&str>, resolve: &dyn Fn(&str) -> Option<
         (patient_of(&root, resolve), None)
     };
     let words = if patient.is_some() { words_of(&raw, &root, &id, source) } else { String::new() };
-    let updated = root.get("meta").and_then(|meta| meta.string("lastUpdated")).filter(|text| text.parse::<Timestamp>().is_ok());
+    let updated =
+        root.get("meta").and_then(|meta| meta.string("lastUpdated")).filter(|text| text.parse::<Timestamp>().is_ok());
     Ok(Prepared {
         updated: updated.map(str::to_owned),
         digest: Sha256::digest(&raw).into(),
@@ -149,7 +182,9 @@ fn parse(raw: &[u8]) -> Result<Json<'_>, PrepareError> {
         Err(error) => {
             let what = match error.classify() {
                 serde_json::error::Category::Eof => "the JSON ends in the middle",
-                serde_json::error::Category::Data | serde_json::error::Category::Io => "the bytes are not valid UTF-8 text",
+                serde_json::error::Category::Data | serde_json::error::Category::Io => {
+                    "the bytes are not valid UTF-8 text"
+                }
                 serde_json::error::Category::Syntax => "the JSON is malformed",
             };
             let mut refused = PrepareError::new(format!("{what} (line {}, column {})", error.line(), error.column()));
@@ -166,13 +201,15 @@ fn parse(raw: &[u8]) -> Result<Json<'_>, PrepareError> {
 
 /// FHIR's `id`.
 fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
 }
 
 fn check_dates(root: &Json<'_>, resource_type: &str) -> Result<(), PrepareError> {
     let check = |value: Option<&Json<'_>>, path: String| match value {
         Some(Json::Text(text)) if words::when(text).is_none() => {
-            Err(PrepareError::new("the date is not a FHIR date (YYYY, YYYY-MM, YYYY-MM-DD or with time and offset)").at(path))
+            Err(PrepareError::new("the date is not a FHIR date (YYYY, YYYY-MM, YYYY-MM-DD or with time and offset)")
+                .at(path))
         }
         _ => Ok(()),
     };
@@ -253,7 +290,10 @@ mod tests {
             (r#""subject":{"reference":"Patient/p1"}"#, Some("p1")),
             (r#""subject":{"reference":"https://ehr.example.org/fhir/Patient/p1/_history/2"}"#, Some("p1")),
             (r#""patient":{"reference":"Patient/p1"}"#, Some("p1")),
-            (r#""participant":[{"actor":{"reference":"Practitioner/d"}},{"actor":{"reference":"Patient/p1"}}]"#, Some("p1")),
+            (
+                r#""participant":[{"actor":{"reference":"Practitioner/d"}},{"actor":{"reference":"Patient/p1"}}]"#,
+                Some("p1"),
+            ),
             (r#""subject":{"reference":"Group/p1"}"#, None),
             (r#""subject":{"reference":"Patient/../x"}"#, None),
         ] {
@@ -275,8 +315,16 @@ mod tests {
             (r#"{"resourceType":"Observation","id":"a b"}"#, Some("Observation.id"), "id"),
             (r#"{"resourceType":"Observation"}"#, Some("Observation.id"), "no id"),
             (r#"{"id":"a"}"#, Some("resourceType"), "resourceType"),
-            (r#"{"resourceType":"Observation","id":"a","effectiveDateTime":"2024-13-01"}"#, Some("Observation.effectiveDateTime"), "date"),
-            (r#"{"resourceType":"Encounter","id":"a","period":{"end":"yesterday"}}"#, Some("Encounter.period.end"), "date"),
+            (
+                r#"{"resourceType":"Observation","id":"a","effectiveDateTime":"2024-13-01"}"#,
+                Some("Observation.effectiveDateTime"),
+                "date",
+            ),
+            (
+                r#"{"resourceType":"Encounter","id":"a","period":{"end":"yesterday"}}"#,
+                Some("Encounter.period.end"),
+                "date",
+            ),
             ("{\"resourceType\":\n\"Observation\",}", None, "malformed (line 2"),
             ("[]", None, "not an object"),
         ] {

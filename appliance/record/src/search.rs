@@ -63,7 +63,8 @@ pub fn snippet(text: &str, query: &str) -> String {
     for_each_run(query, &mut |run, _| asked.push(run.to_owned()));
     // Lower-casing can change lengths; positions are therefore compared character by character in the original.
     let characters: Vec<char> = text.chars().collect();
-    let lower: Vec<char> = characters.iter().map(|character| character.to_lowercase().next().unwrap_or(*character)).collect();
+    let lower: Vec<char> =
+        characters.iter().map(|character| character.to_lowercase().next().unwrap_or(*character)).collect();
     let at = asked
         .iter()
         .filter_map(|word| {

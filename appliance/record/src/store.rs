@@ -144,7 +144,12 @@ impl Store {
         }
         migrations::migrate(&mut writer, file)?;
         Ok(Self {
-            shared: Arc::new(Shared { path: file.to_owned(), opening, writer: Mutex::new(writer), readers: Mutex::default() }),
+            shared: Arc::new(Shared {
+                path: file.to_owned(),
+                opening,
+                writer: Mutex::new(writer),
+                readers: Mutex::default(),
+            }),
         })
     }
 
@@ -155,7 +160,8 @@ impl Store {
     pub fn write<T>(&self, f: impl FnOnce(&mut Writer<'_>) -> Result<T, RecordError>) -> Result<T, RecordError> {
         let mut connection = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |error: rusqlite::Error| RecordError::of(&self.shared.path, &error);
-        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+        let transaction =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
         let result = f(&mut Writer::new(&transaction, &self.shared.path))?; // dropping the transaction rolls back
         transaction.commit().map_err(failed)?;
         Ok(result)

@@ -68,7 +68,9 @@ fn is_whole(file: &std::path::Path, acknowledged: &[u64], cut: usize) -> bool {
         return false;
     }
     (0..TRANSACTIONS).all(|transaction| {
-        let there = (0..12).filter(|number| store.current("Observation", &format!("t{transaction}-{number}")).unwrap().is_some()).count();
+        let there = (0..12)
+            .filter(|number| store.current("Observation", &format!("t{transaction}-{number}")).unwrap().is_some())
+            .count();
         there == 12 || (there == 0 && !acknowledged.contains(&transaction))
     })
 }
@@ -80,5 +82,8 @@ fn nothing_acknowledged_is_lost_at_any_of_200_cuts() {
 
 #[test]
 fn without_waiting_for_the_disk_the_same_test_fails() {
-    assert!(losses("power-cut-off", Synchronous::Off) > 0, "the simulated disk forgets nothing: the test above proves nothing");
+    assert!(
+        losses("power-cut-off", Synchronous::Off) > 0,
+        "the simulated disk forgets nothing: the test above proves nothing"
+    );
 }

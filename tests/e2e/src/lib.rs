@@ -1,4 +1,5 @@
 //! What keeps the end-to-end tests short: the built program, a site in a temporary folder, a running appliance.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends here")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -17,7 +18,11 @@ pub fn program() -> PathBuf {
     }
     let test = std::env::current_exe().unwrap();
     let program = test.parent().and_then(Path::parent).unwrap().join("haechi");
-    assert!(program.is_file(), "{} is not built: run `cargo build -p haechi` first (tests/run does)", program.display());
+    assert!(
+        program.is_file(),
+        "{} is not built: run `cargo build -p haechi` first (tests/run does)",
+        program.display()
+    );
     program
 }
 
@@ -133,8 +138,9 @@ impl Site {
         let output = self.run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?} failed: {said}");
-        serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{arguments:?} printed no JSON ({error}): {}", String::from_utf8_lossy(&output.stdout)))
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!("{arguments:?} printed no JSON ({error}): {}", String::from_utf8_lossy(&output.stdout))
+        })
     }
 
     /// Runs a command on this site, with `--json`.
@@ -143,7 +149,14 @@ impl Site {
     /// If it cannot be started.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(program()).args(arguments).arg("--json").arg("--home").arg(self.home()).stdin(Stdio::null()).output().unwrap()
+        Command::new(program())
+            .args(arguments)
+            .arg("--json")
+            .arg("--home")
+            .arg(self.home())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 
     /// Starts the appliance and waits until it answers.
@@ -153,7 +166,14 @@ impl Site {
     #[must_use]
     pub fn up(&self) -> Appliance {
         let log = std::fs::File::create(self.beside("up.log")).unwrap();
-        let process = Command::new(program()).arg("up").arg("--home").arg(self.home()).stdin(Stdio::null()).stderr(log).spawn().unwrap();
+        let process = Command::new(program())
+            .arg("up")
+            .arg("--home")
+            .arg(self.home())
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
         let appliance = Appliance { process };
         self.wait_until_running();
         appliance
@@ -166,7 +186,8 @@ impl Site {
     pub fn wait_until_running(&self) {
         eventually("the appliance to answer", || {
             let output = self.run(&["status"]);
-            output.status.success() && serde_json::from_slice::<Value>(&output.stdout).is_ok_and(|status| status["running"] == true)
+            output.status.success()
+                && serde_json::from_slice::<Value>(&output.stdout).is_ok_and(|status| status["running"] == true)
         });
     }
 
@@ -183,7 +204,7 @@ impl Site {
             let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
             let Ok(command) = std::fs::read(entry.path().join("cmdline")) else { continue };
             let words: Vec<_> = command.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
-            if words.get(1).is_some_and(|word| word == role) && words.iter().any(|word| *word == home) {
+            if words.get(1).is_some_and(|word| word == role) && words.contains(&home) {
                 found.push(pid);
             }
         }

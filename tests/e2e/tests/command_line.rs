@@ -38,7 +38,19 @@ fn the_json_documents_have_the_members_of_the_contract() {
     assert_eq!(site.json(&["patient", "show", number])["id"], id, "an identifier names the patient as well");
 
     let answer = site.json(&["ask", "--patient", number, "What is the patient's birth date?"]);
-    for member in ["answer", "abstained", "language", "claims", "citations", "as_of", "warnings", "dropped", "model", "timings_ms", "audit"] {
+    for member in [
+        "answer",
+        "abstained",
+        "language",
+        "claims",
+        "citations",
+        "as_of",
+        "warnings",
+        "dropped",
+        "model",
+        "timings_ms",
+        "audit",
+    ] {
         assert!(answer.get(member).is_some(), "{member} is missing");
     }
     assert_eq!(answer["language"], "en");
@@ -47,7 +59,10 @@ fn the_json_documents_have_the_members_of_the_contract() {
     let citation = &answer["citations"][0];
     assert_eq!(citation["source"], format!("Patient/{id}"));
     assert_eq!(citation["quote"], patients[0]["birthDate"]);
-    assert_eq!(site.json(&["ask", "--patient", id, "--lang", "ko", "What is the patient's birth date?"])["language"], "ko");
+    assert_eq!(
+        site.json(&["ask", "--patient", id, "--lang", "ko", "What is the patient's birth date?"])["language"],
+        "ko"
+    );
 
     let findings = site.json(&["doctor"]);
     assert!(findings.as_array().unwrap().iter().all(|finding| finding["level"] != "broken"), "{findings}");
@@ -71,7 +86,10 @@ fn what_is_wrong_is_put_aside_with_its_place_and_the_rest_goes_in() {
     assert_eq!(summary["resources"], 2, "{summary}");
     let rejected = summary["rejected"].as_array().unwrap();
     assert_eq!(rejected.len(), 2, "{summary}");
-    assert_eq!((&rejected[0]["line"], &rejected[0]["field"]), (&Value::from(2), &Value::from("Observation.effectiveDateTime")));
+    assert_eq!(
+        (&rejected[0]["line"], &rejected[0]["field"]),
+        (&Value::from(2), &Value::from("Observation.effectiveDateTime"))
+    );
     assert_eq!(rejected[1]["line"], 3);
     let doctor = site.json(&["doctor"]);
     let aside = doctor.as_array().unwrap().iter().find(|finding| finding["item"] == "put aside").unwrap();

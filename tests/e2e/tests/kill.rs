@@ -46,10 +46,22 @@ fn kill_9_during_imports_loses_nothing_acknowledged() {
             let again = site.json(&["import", file.to_str().unwrap()]);
             let taken = again["resources"].as_u64().unwrap() + again["messages"].as_u64().unwrap();
             assert!(taken > 0 && again["unchanged"].as_u64().unwrap() > 0, "round {round}: {again}");
-            let everything = if file.extension().is_some_and(|extension| extension == "hl7") { &again["messages"] } else { &again["resources"] };
-            assert_eq!(&again["unchanged"], everything, "round {round}: something acknowledged was missing in {}", file.display());
+            let everything = if file.extension().is_some_and(|extension| extension == "hl7") {
+                &again["messages"]
+            } else {
+                &again["resources"]
+            };
+            assert_eq!(
+                &again["unchanged"],
+                everything,
+                "round {round}: something acknowledged was missing in {}",
+                file.display()
+            );
         }
         let findings = site.json(&["doctor"]);
-        assert!(findings.as_array().unwrap().iter().all(|finding| finding["level"] != "broken"), "round {round}: {findings}");
+        assert!(
+            findings.as_array().unwrap().iter().all(|finding| finding["level"] != "broken"),
+            "round {round}: {findings}"
+        );
     }
 }

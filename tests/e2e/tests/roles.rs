@@ -72,7 +72,8 @@ fn a_second_appliance_on_the_same_home_is_refused() {
 #[test]
 fn through_the_appliance_or_alone_the_answer_is_the_same() {
     let (site, patient) = demo_site();
-    let questions = ["What medications is the patient on?", "알레르기가 있나요?", "most recent blood pressure", "등록번호가 뭐죠?"];
+    let questions =
+        ["What medications is the patient on?", "알레르기가 있나요?", "most recent blood pressure", "등록번호가 뭐죠?"];
     let ask = |question: &str| {
         let mut answer = site.json(&["ask", "--patient", &patient, "--now", "2026-11-24T09:00:00+09:00", question]);
         for member in ["timings_ms", "model"] {

@@ -52,7 +52,13 @@ fn fhir_and_hl7_build_the_same_record() {
             }
         }
     }
-    assert!(different.is_empty(), "{} of {} differ:\n{}", different.len(), left.len() * QUESTIONS.len(), different.join("\n"));
+    assert!(
+        different.is_empty(),
+        "{} of {} differ:\n{}",
+        different.len(),
+        left.len() * QUESTIONS.len(),
+        different.join("\n")
+    );
 }
 
 /// Medical record number to (name, birth date, sex).

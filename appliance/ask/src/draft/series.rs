@@ -45,7 +45,18 @@ fn header<'c>(
     one_name: bool,
 ) -> super::sentence::Sentence<'c> {
     let count = hits.len().to_string();
-    let cites = shapes::cites(hits);
+    // A panel is cited by its values, which the lines below cite too.
+    let cites: Vec<Cite<'c>> = hits
+        .iter()
+        .flat_map(|hit| {
+            let values = hit.values();
+            if values.is_empty() {
+                vec![Cite::title(hit.entry)]
+            } else {
+                values.into_iter().map(|value| Cite::value(hit.entry, value)).collect()
+            }
+        })
+        .collect();
     let mut line = Line::new(context);
     let label = hits.last().map(|hit| label(context, hit, group, one_name)).unwrap_or_default();
     let counted = |text: String| Part::all(text, cites.clone()).with(Rule::Entries, count.clone());

@@ -71,7 +71,9 @@ pub(crate) struct Name {
 impl Concept {
     /// As the subject of a plan.
     pub(crate) fn subject(&self, said: &str) -> Subject {
-        let names = |names: &[Name]| names.iter().filter(|name| !name.asked_only).map(|name| name.text.clone()).collect::<Vec<_>>();
+        let names = |names: &[Name]| {
+            names.iter().filter(|name| !name.asked_only).map(|name| name.text.clone()).collect::<Vec<_>>()
+        };
         let first = |names: &[Name]| names.first().map(|name| name.text.clone()).unwrap_or_default();
         let mut terms = names(&self.english);
         terms.extend(names(&self.korean));
@@ -116,7 +118,10 @@ fn read() -> Vec<Concept> {
         let (english, korean) = (names(column()), names(column()));
         let coded: Vec<&str> = column().split(';').filter(|code| !code.is_empty()).collect();
         members.push(coded.iter().filter_map(|code| code.strip_prefix('=')).map(str::to_owned).collect());
-        let codes = coded.iter().filter_map(|code| code.split_once(':')).filter_map(|(system, code)| Some((uri(system)?.to_owned(), code.to_owned())));
+        let codes = coded
+            .iter()
+            .filter_map(|code| code.split_once(':'))
+            .filter_map(|(system, code)| Some((uri(system)?.to_owned(), code.to_owned())));
         let excluded = column().split(';').filter(|word| !word.is_empty()).map(str::to_owned).collect();
         concepts.push(Concept { sort, english, korean, codes: codes.collect(), excluded });
     }
@@ -126,12 +131,21 @@ fn read() -> Vec<Concept> {
         .filter(|concept| matches!(concept.sort, Sort::Medicine | Sort::Lab))
         .filter_map(|concept| {
             let names = concept.english.iter().chain(&concept.korean).map(|name| name.text.clone()).collect();
-            Some(Member { first: concept.english.first()?.text.clone(), names, codes: concept.codes.clone(), excluded: concept.excluded.clone() })
+            Some(Member {
+                first: concept.english.first()?.text.clone(),
+                names,
+                codes: concept.codes.clone(),
+                excluded: concept.excluded.clone(),
+            })
         })
         .collect();
     for (concept, members) in concepts.iter_mut().zip(members) {
         for member in known.iter().filter(|member| members.contains(&member.first)) {
-            concept.korean.extend(member.names.iter().map(|text| Name { text: text.clone(), capital: true, asked_only: false }));
+            concept.korean.extend(member.names.iter().map(|text| Name {
+                text: text.clone(),
+                capital: true,
+                asked_only: false,
+            }));
             if concept.sort == Sort::Panel {
                 concept.codes.extend(member.codes.iter().cloned());
                 concept.excluded.extend(member.excluded.iter().cloned());

@@ -26,7 +26,8 @@ pub fn plan(question: &str, vocabulary: &Vocabulary, setting: &Setting) -> Plan 
     let question: String = question.chars().take(LONGEST).collect();
     let korean = question.chars().any(is_hangul);
     let language = setting.language.unwrap_or(if korean { Language::Ko } else { Language::En });
-    let mut reading = Reading { text: Text::new(&question), plan: Plan::empty(language), kinds: Vec::new(), sorts: Vec::new() };
+    let mut reading =
+        Reading { text: Text::new(&question), plan: Plan::empty(language), kinds: Vec::new(), sorts: Vec::new() };
     if reading.text.has(cues::OUTSIDE) {
         reading.plan.outside = Some(outside(language));
         return reading.plan;
@@ -67,19 +68,88 @@ impl Reading {
     /// "during the admission", "수술 후".
     fn anchor(&mut self) {
         const ANCHORS: &[(Relation, Kind, &[&str])] = &[
-            (Relation::During, Kind::Encounter, &["during the last admission", "during the admission", "during admission", "during the hospitalization", "during hospitalization", "during the stay", "during the hospital stay", "while admitted", "while hospitalized", "while inpatient", "입원 중에", "입원 중", "입원중", "입원 기간 동안", "재원 중"]),
-            (Relation::After, Kind::Encounter, &["after discharge", "since discharge", "after the last admission", "post discharge", "퇴원 후", "퇴원후", "퇴원 이후"]),
-            (Relation::Before, Kind::Encounter, &["before admission", "prior to admission", "before the admission", "입원 전", "입원 이전"]),
-            (Relation::Before, Kind::Procedure, &["before surgery", "pre-op", "preop", "before the operation", "before the surgery", "prior to surgery", "수술 전", "수술 이전"]),
-            (Relation::After, Kind::Procedure, &["after surgery", "post-op", "postop", "after the operation", "after the surgery", "수술 후", "수술 이후"]),
+            (
+                Relation::During,
+                Kind::Encounter,
+                &[
+                    "during the last admission",
+                    "during the admission",
+                    "during admission",
+                    "during the hospitalization",
+                    "during hospitalization",
+                    "during the stay",
+                    "during the hospital stay",
+                    "while admitted",
+                    "while hospitalized",
+                    "while inpatient",
+                    "입원 중에",
+                    "입원 중",
+                    "입원중",
+                    "입원 기간 동안",
+                    "재원 중",
+                ],
+            ),
+            (
+                Relation::After,
+                Kind::Encounter,
+                &[
+                    "after discharge",
+                    "since discharge",
+                    "after the last admission",
+                    "post discharge",
+                    "퇴원 후",
+                    "퇴원후",
+                    "퇴원 이후",
+                ],
+            ),
+            (
+                Relation::Before,
+                Kind::Encounter,
+                &["before admission", "prior to admission", "before the admission", "입원 전", "입원 이전"],
+            ),
+            (
+                Relation::Before,
+                Kind::Procedure,
+                &[
+                    "before surgery",
+                    "pre-op",
+                    "preop",
+                    "before the operation",
+                    "before the surgery",
+                    "prior to surgery",
+                    "수술 전",
+                    "수술 이전",
+                ],
+            ),
+            (
+                Relation::After,
+                Kind::Procedure,
+                &[
+                    "after surgery",
+                    "post-op",
+                    "postop",
+                    "after the operation",
+                    "after the surgery",
+                    "수술 후",
+                    "수술 이후",
+                ],
+            ),
         ];
         // "퇴원요약에서 퇴원 후 계획" is about what a note says.
-        if self.text.has(&["note", "notes", "summar*", "요약", "요약지", "기록지", "노트", "기록에서", "report"]) {
+        if self.text.has(&["note", "notes", "summar*", "요약", "요약지", "기록지", "노트", "기록에서", "report"])
+        {
             return;
         }
         for (relation, kind, words) in ANCHORS {
             if self.text.take_cues(words) {
-                let subject = (*kind == Kind::Encounter).then(|| encounter_subject(&["inpatient", "hospital admission", "입원"], &["IMP", "ACUTE", "NONAC"], "admission", "입원"));
+                let subject = (*kind == Kind::Encounter).then(|| {
+                    encounter_subject(
+                        &["inpatient", "hospital admission", "입원"],
+                        &["IMP", "ACUTE", "NONAC"],
+                        "admission",
+                        "입원",
+                    )
+                });
                 self.plan.anchor = Some(Anchor { relation: *relation, kinds: vec![*kind], subject });
                 return;
             }
@@ -90,11 +160,14 @@ impl Reading {
     fn bounds(&mut self) {
         for (words, above) in [(cues::ABOVE, true), (cues::BELOW, false)] {
             for (word, inclusive) in words {
-                let places: Vec<_> = self.text.find(word, false).into_iter().chain(symbol(self.text.lower(), word)).collect();
+                let places: Vec<_> =
+                    self.text.find(word, false).into_iter().chain(symbol(self.text.lower(), word)).collect();
                 for range in places {
                     let rest = self.text.lower().get(range.end..).unwrap_or_default();
                     let skipped = rest.len() - rest.trim_start_matches([' ', '=']).len();
-                    let Some((number, length, second)) = leading_number(rest.get(skipped..).unwrap_or_default()) else { continue };
+                    let Some((number, length, second)) = leading_number(rest.get(skipped..).unwrap_or_default()) else {
+                        continue;
+                    };
                     let end = range.end + skipped + length;
                     if self.text.is_free(&(range.start..end)) {
                         self.set_bound(number, *inclusive, above, second);
@@ -132,7 +205,10 @@ impl Reading {
             // 140/90: each of the two components has its own bound.
             Some(diastolic) => {
                 for (name, bound) in [("systolic blood pressure", number), ("diastolic blood pressure", diastolic)] {
-                    if let Some(concept) = lexicon::concepts().iter().find(|concept| concept.english.first().is_some_and(|first| first.text == name)) {
+                    if let Some(concept) = lexicon::concepts()
+                        .iter()
+                        .find(|concept| concept.english.first().is_some_and(|first| first.text == name))
+                    {
                         let mut subject = concept.subject(name);
                         subject.filter = Some(filter(bound));
                         self.plan.subjects.push(subject);
@@ -146,10 +222,19 @@ impl Reading {
 
     fn take_unit(&mut self, from: usize) {
         let rest = self.text.lower().get(from..).unwrap_or_default();
-        let unit: usize = rest.trim_start().chars().take_while(|c| c.is_alphanumeric() && !is_hangul(*c) || matches!(c, '/' | '%' | '°' | '^')).map(char::len_utf8).sum();
+        let unit: usize = rest
+            .trim_start()
+            .chars()
+            .take_while(|c| c.is_alphanumeric() && !is_hangul(*c) || matches!(c, '/' | '%' | '°' | '^'))
+            .map(char::len_utf8)
+            .sum();
         let gap = rest.len() - rest.trim_start().len();
         let word = rest.get(gap..gap + unit).unwrap_or_default();
-        if gap <= 1 && (word.contains('/') || word.contains('%') || ["mg", "mmhg", "kg", "cm", "mmol", "meq", "bpm", "c", "g", "u", "iu"].contains(&word)) {
+        if gap <= 1
+            && (word.contains('/')
+                || word.contains('%')
+                || ["mg", "mmhg", "kg", "cm", "mmol", "meq", "bpm", "c", "g", "u", "iu"].contains(&word))
+        {
             self.text.take(from..from + gap + unit);
         }
     }
@@ -173,12 +258,19 @@ impl Reading {
         for (rank, concept) in lexicon::concepts().iter().enumerate() {
             for name in concept.english.iter().chain(&concept.korean) {
                 // A class lists its members' names only to recognise entries.
-                if name.capital && name.text.chars().any(is_hangul) || name.capital && matches!(concept.sort, Sort::Class | Sort::Panel) {
+                let of_a_member = name.text.chars().any(is_hangul) || matches!(concept.sort, Sort::Class | Sort::Panel);
+                if name.capital && of_a_member {
                     continue;
                 }
                 for range in self.text.find(&name.text, name.capital) {
                     let said = self.text.lower().get(range.clone()).unwrap_or_default().to_owned();
-                    candidates.push(Candidate { start: range.start, end: range.end, rank, subject: concept.subject(&said), sort: Some(concept.sort) });
+                    candidates.push(Candidate {
+                        start: range.start,
+                        end: range.end,
+                        rank,
+                        subject: concept.subject(&said),
+                        sort: Some(concept.sort),
+                    });
                 }
             }
         }
@@ -189,10 +281,18 @@ impl Reading {
                 if kinds.is_empty() {
                     kinds.push(Kind::Problem);
                 }
-                candidates.push(Candidate { start: range.start, end: range.end, rank: usize::MAX, subject: own_subject(phrase, &kinds), sort: None });
+                candidates.push(Candidate {
+                    start: range.start,
+                    end: range.end,
+                    rank: usize::MAX,
+                    subject: own_subject(phrase, &kinds),
+                    sort: None,
+                });
             }
         }
-        candidates.sort_by_key(|candidate| (std::cmp::Reverse(candidate.end - candidate.start), candidate.rank, candidate.start));
+        candidates.sort_by_key(|candidate| {
+            (std::cmp::Reverse(candidate.end - candidate.start), candidate.rank, candidate.start)
+        });
         let mut chosen: Vec<Candidate> = Vec::new();
         for candidate in candidates {
             let range = candidate.start..candidate.end;
@@ -207,11 +307,17 @@ impl Reading {
         for mut candidate in chosen {
             let close = joined.last().is_some_and(|before| {
                 let gap = self.text.lower().get(before.end..candidate.start).unwrap_or_default().trim();
-                matches!(gap, "" | "of" | "the" | "of the" | "의" | "-" | "'s" | "in" | "for") && (before.sort.is_none() || candidate.sort.is_none()) && shares_kind(&before.subject, &candidate.subject)
+                matches!(gap, "" | "of" | "the" | "of the" | "의" | "-" | "'s" | "in" | "for")
+                    && (before.sort.is_none() || candidate.sort.is_none())
+                    && shares_kind(&before.subject, &candidate.subject)
             });
             match joined.last_mut() {
                 Some(before) if close => {
-                    let (narrow, mut broad) = if candidate.sort.is_none() { (candidate.subject, before.subject.clone()) } else { (before.subject.clone(), candidate.subject) };
+                    let (narrow, mut broad) = if candidate.sort.is_none() {
+                        (candidate.subject, before.subject.clone())
+                    } else {
+                        (before.subject.clone(), candidate.subject)
+                    };
                     broad.required.push(narrow.terms);
                     broad.said = format!("{} {}", before.subject.said, broad.said);
                     before.subject = broad;
@@ -237,13 +343,40 @@ impl Reading {
     /// Words before a name that make it narrower, in both languages: chronic, left, viral.
     fn modifiers(&mut self, start: usize, subject: &mut Subject) {
         const MODIFIERS: &[(&str, &str)] = &[
-            ("chronic", "만성"), ("acute", "급성"), ("viral", "바이러스성"), ("bacterial", "세균성"), ("left", "좌측"), ("right", "우측"), ("left", "왼쪽"), ("right", "오른쪽"), ("chest", "흉부"), ("abdominal", "복부"), ("brain", "뇌"), ("forearm", "팔"),
-            ("abdomen", "복부"), ("head", "머리"), ("pelvis", "골반"), ("spine", "척추"), ("knee", "무릎"), ("ankle", "발목"), ("wrist", "손목"), ("shoulder", "어깨"), ("surgical", "수술적"), ("recurrent", "재발성"), ("insertion", "삽입"), ("removal", "제거"), ("replacement", "교체"), ("implant", "이식"), ("severe", "중증"), ("allergic", "알레르기성"),
+            ("chronic", "만성"),
+            ("acute", "급성"),
+            ("viral", "바이러스성"),
+            ("bacterial", "세균성"),
+            ("left", "좌측"),
+            ("right", "우측"),
+            ("left", "왼쪽"),
+            ("right", "오른쪽"),
+            ("chest", "흉부"),
+            ("abdominal", "복부"),
+            ("brain", "뇌"),
+            ("forearm", "팔"),
+            ("abdomen", "복부"),
+            ("head", "머리"),
+            ("pelvis", "골반"),
+            ("spine", "척추"),
+            ("knee", "무릎"),
+            ("ankle", "발목"),
+            ("wrist", "손목"),
+            ("shoulder", "어깨"),
+            ("surgical", "수술적"),
+            ("recurrent", "재발성"),
+            ("insertion", "삽입"),
+            ("removal", "제거"),
+            ("replacement", "교체"),
+            ("implant", "이식"),
+            ("severe", "중증"),
+            ("allergic", "알레르기성"),
         ];
         for (english, korean) in MODIFIERS {
             for word in [english, korean] {
                 for range in self.text.find(word, false) {
-                    let near = range.end <= start && self.text.lower().get(range.end..start).is_some_and(|gap| gap.trim().is_empty());
+                    let near = range.end <= start
+                        && self.text.lower().get(range.end..start).is_some_and(|gap| gap.trim().is_empty());
                     if near && self.text.is_free(&range) {
                         self.text.take(range);
                         subject.required.push(vec![(*english).to_owned(), (*korean).to_owned()]);
@@ -255,10 +388,14 @@ impl Reading {
 
     fn kind_cues(&mut self) {
         for (kind, words) in cues::KINDS {
-            if *kind == Kind::FamilyHistory && self.text.take_cues(&["가족 말고", "가족력 말고", "가족력이 아니라", "not family", "not the family"]) {
+            if *kind == Kind::FamilyHistory
+                && self.text.take_cues(&["가족 말고", "가족력 말고", "가족력이 아니라", "not family", "not the family"])
+            {
                 continue;
             }
-            if self.text.has(words) && words.iter().any(|word| self.text.find(word, false).iter().any(|range| self.text.is_free(range))) {
+            if self.text.has(words)
+                && words.iter().any(|word| self.text.find(word, false).iter().any(|range| self.text.is_free(range)))
+            {
                 self.encounter_class(*kind);
                 self.text.take_cues(words);
                 self.kinds.push(*kind);
@@ -282,7 +419,20 @@ impl Reading {
                 }
             }
         }
-        let inpatient = self.text.has(&["admission*", "admitted", "admit", "hospitali*", "inpatient*", "discharge*", "in hospital", "in-hospital", "hospital stay*", "입원", "퇴원", "재원"]);
+        let inpatient = self.text.has(&[
+            "admission*",
+            "admitted",
+            "admit",
+            "hospitali*",
+            "inpatient*",
+            "discharge*",
+            "in hospital",
+            "in-hospital",
+            "hospital stay*",
+            "입원",
+            "퇴원",
+            "재원",
+        ]);
         let emergency = self.text.has(&["emergency*", "er", "ed", "er visit*", "ed visit*", "응급실", "응급"]);
         let outpatient = self.text.has(&["outpatient*", "clinic", "office visit*", "외래"]);
         let edge_end = self.text.has(&["discharge*", "퇴원"]);
@@ -293,9 +443,24 @@ impl Reading {
             return;
         }
         let subject = match (inpatient, emergency, outpatient) {
-            (true, false, _) => encounter_subject(&["inpatient", "hospital admission", "입원"], &["IMP", "ACUTE", "NONAC", "inpatient"], "admission", "입원"),
-            (_, true, _) => encounter_subject(&["emergency room", "emergency department", "응급실"], &["EMER", "emergency"], "emergency visit", "응급실 내원"),
-            (false, false, true) => encounter_subject(&["outpatient", "ambulatory", "외래"], &["AMB", "outpatient", "ambulatory"], "outpatient visit", "외래 방문"),
+            (true, false, _) => encounter_subject(
+                &["inpatient", "hospital admission", "입원"],
+                &["IMP", "ACUTE", "NONAC", "inpatient"],
+                "admission",
+                "입원",
+            ),
+            (_, true, _) => encounter_subject(
+                &["emergency room", "emergency department", "응급실"],
+                &["EMER", "emergency"],
+                "emergency visit",
+                "응급실 내원",
+            ),
+            (false, false, true) => encounter_subject(
+                &["outpatient", "ambulatory", "외래"],
+                &["AMB", "outpatient", "ambulatory"],
+                "outpatient visit",
+                "외래 방문",
+            ),
             _ => return,
         };
         self.plan.because = self.take_reason();
@@ -322,19 +487,29 @@ impl Reading {
         let ever = self.text.take_cues(cues::EVER);
         let age_at = self.text.take_cues(cues::AGE_AT);
         let clinical = !self.plan.subjects.is_empty() || !self.kinds.is_empty();
-        let named = |attribute: Attribute| matches!(attribute, Attribute::Name | Attribute::Address | Attribute::Age | Attribute::SpokenLanguage | Attribute::Named(_));
+        let named = |attribute: Attribute| {
+            matches!(
+                attribute,
+                Attribute::Name | Attribute::Address | Attribute::Age | Attribute::SpokenLanguage | Attribute::Named(_)
+            )
+        };
         if let Some((attribute, words)) = person
             && !age_at
             && (!clinical || !named(attribute))
-            && !(clinical && self.plan.subjects.iter().zip(&self.sorts).any(|(_, sort)| sort.is_some()))
-            && self.kinds.iter().all(|kind| *kind == Kind::Note || *kind == Kind::Problem || *kind == Kind::Encounter || *kind == Kind::Lab)
+            && self.sorts.iter().all(Option::is_none)
+            && self.kinds.iter().all(|kind| {
+                *kind == Kind::Note || *kind == Kind::Problem || *kind == Kind::Encounter || *kind == Kind::Lab
+            })
         {
             self.text.take_cues(words);
             self.plan.shape = Shape::Demographic;
             self.plan.attribute = Some(attribute);
             self.plan.subjects.clear();
             for (other, words) in cues::PERSON {
-                if *other != attribute && !(attribute == Attribute::Death && *other == Attribute::BirthDate) && self.text.take_cues(words) {
+                if *other != attribute
+                    && !(attribute == Attribute::Death && *other == Attribute::BirthDate)
+                    && self.text.take_cues(words)
+                {
                     self.plan.also.push(*other);
                 }
             }
@@ -371,7 +546,9 @@ impl Reading {
         if self.plan.shape == Shape::Latest && first {
             self.plan.shape = Shape::First;
         }
-        if self.plan.limit.is_some_and(|limit| limit > 1) && matches!(self.plan.shape, Shape::Latest | Shape::List | Shape::Whether) {
+        if self.plan.limit.is_some_and(|limit| limit > 1)
+            && matches!(self.plan.shape, Shape::Latest | Shape::List | Shape::Whether)
+        {
             self.plan.shape = if measured { Shape::Series } else { Shape::Latest };
         }
         self.text.take_cues(cues::LIST);
@@ -379,17 +556,34 @@ impl Reading {
 
     /// Only entries of a life-cycle state, where that is asked.
     fn state(&mut self) {
-        let lasting = self.plan.subjects.is_empty() && self.kinds.iter().any(|kind| matches!(kind, Kind::Medication | Kind::Problem | Kind::Planned | Kind::Allergy))
+        let lasting = self.plan.subjects.is_empty()
+            && self
+                .kinds
+                .iter()
+                .any(|kind| matches!(kind, Kind::Medication | Kind::Problem | Kind::Planned | Kind::Allergy))
             || self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Medicine | Sort::Class | Sort::Problem)))
             || self.kinds.contains(&Kind::Medication);
         let ended = self.text.has(cues::ENDED);
         // "on" and "taking" mean "now" only of medicines.
         let weak = &["on", "taking", "takes", "먹는", "먹고", "드시는", "드시고"];
-        let medicines = self.kinds.contains(&Kind::Medication) || self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Medicine | Sort::Class)));
+        let medicines = self.kinds.contains(&Kind::Medication)
+            || self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Medicine | Sort::Class)));
         let strong: Vec<&str> = cues::ACTIVE.iter().copied().filter(|cue| !weak.contains(cue)).collect();
         let active = self.text.has(&strong) || (medicines && !ended && self.text.has(weak));
-        let ever = self.text.has(&["ever", "적이 있", "적 있", "적이", "had been", "이력", "all", "모두", "전체", "previously"]);
-        let allergy_state = self.kinds.contains(&Kind::Allergy) && !self.text.has(&["inactive", "비활성", "active", "활성", "resolved"]);
+        let ever = self.text.has(&[
+            "ever",
+            "적이 있",
+            "적 있",
+            "적이",
+            "had been",
+            "이력",
+            "all",
+            "모두",
+            "전체",
+            "previously",
+        ]);
+        let allergy_state = self.kinds.contains(&Kind::Allergy)
+            && !self.text.has(&["inactive", "비활성", "active", "활성", "resolved"]);
         if !lasting || allergy_state || self.kinds.contains(&Kind::FamilyHistory) {
             return;
         }
@@ -411,7 +605,13 @@ impl Reading {
 
     /// "on hold", "예비 결과", "정정된": only entries that are so. "Is it final or preliminary?" asks which it is.
     fn standings(&mut self) {
-        let choice = self.text.has(&["final or preliminary", "preliminary or final", "확정 결과예요 예비", "확정인가 예비", "예비인가 확정"]) || (self.text.has(&["확정", "최종", "final"]) && self.text.has(&["예비", "preliminary"]));
+        let choice = self.text.has(&[
+            "final or preliminary",
+            "preliminary or final",
+            "확정 결과예요 예비",
+            "확정인가 예비",
+            "예비인가 확정",
+        ]) || (self.text.has(&["확정", "최종", "final"]) && self.text.has(&["예비", "preliminary"]));
         if choice {
             return;
         }
@@ -429,7 +629,20 @@ impl Reading {
     /// "last three", "최근 5회".
     fn limit(&mut self, latest: bool) {
         const COUNTS: &[(&str, usize)] = &[
-            ("two", 2), ("three", 3), ("four", 4), ("five", 5), ("six", 6), ("ten", 10), ("두 번", 2), ("두번", 2), ("세 번", 3), ("세번", 3), ("네 번", 4), ("다섯 번", 5), ("couple", 2), ("few", 3),
+            ("two", 2),
+            ("three", 3),
+            ("four", 4),
+            ("five", 5),
+            ("six", 6),
+            ("ten", 10),
+            ("두 번", 2),
+            ("두번", 2),
+            ("세 번", 3),
+            ("세번", 3),
+            ("네 번", 4),
+            ("다섯 번", 5),
+            ("couple", 2),
+            ("few", 3),
         ];
         if !latest && !self.text.has(&["first", "처음"]) {
             return;
@@ -454,7 +667,9 @@ impl Reading {
             return;
         }
         // "normal range" asks for the range, not for normal values.
-        if self.text.has(&["normal range", "reference range", "정상 범위", "정상범위", "참고치"]) && !self.text.has(&["out of", "outside", "벗어"]) {
+        if self.text.has(&["normal range", "reference range", "정상 범위", "정상범위", "참고치"])
+            && !self.text.has(&["out of", "outside", "벗어"])
+        {
             return;
         }
         let asks_extreme = self.text.has(cues::HIGHEST) || self.text.has(cues::LOWEST);
@@ -472,7 +687,9 @@ impl Reading {
             }
             if self.text.take_cues(words) {
                 // "is it normal" about one thing wants the value; its flag is shown with it.
-                let about_one = matches!(filter, Filter::Normal | Filter::Positive | Filter::Negative) && !self.text.has(cues::EVER) && !self.plan.subjects.is_empty();
+                let about_one = matches!(filter, Filter::Normal | Filter::Positive | Filter::Negative)
+                    && !self.text.has(cues::EVER)
+                    && !self.plan.subjects.is_empty();
                 if !about_one {
                     self.plan.filter = Some(filter);
                 }
@@ -482,10 +699,23 @@ impl Reading {
     }
 
     fn measured(&self) -> bool {
-        let by_sort = self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Lab | Sort::Vital | Sort::Social | Sort::Panel)));
-        let own = |subject: &Subject| subject.kinds.iter().all(|kind| matches!(kind, Kind::Lab | Kind::Vital | Kind::OtherObservation | Kind::SocialHistory));
-        let by_chart = self.plan.subjects.iter().zip(&self.sorts).any(|(subject, sort)| sort.is_none() && !subject.kinds.is_empty() && own(subject));
-        by_sort || by_chart || (self.plan.subjects.is_empty() && self.kinds.iter().any(|kind| matches!(kind, Kind::Lab | Kind::Vital)))
+        let by_sort =
+            self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Lab | Sort::Vital | Sort::Social | Sort::Panel)));
+        let own = |subject: &Subject| {
+            subject
+                .kinds
+                .iter()
+                .all(|kind| matches!(kind, Kind::Lab | Kind::Vital | Kind::OtherObservation | Kind::SocialHistory))
+        };
+        let by_chart = self
+            .plan
+            .subjects
+            .iter()
+            .zip(&self.sorts)
+            .any(|(subject, sort)| sort.is_none() && !subject.kinds.is_empty() && own(subject));
+        by_sort
+            || by_chart
+            || (self.plan.subjects.is_empty() && self.kinds.iter().any(|kind| matches!(kind, Kind::Lab | Kind::Vital)))
     }
 
     fn named_shape(&mut self, measured: bool) -> Option<Shape> {
@@ -495,11 +725,13 @@ impl Reading {
         if self.text.take_cues(cues::SINCE) {
             return Some(Shape::Since);
         }
-        if self.text.has(&["how many days", "며칠 동안", "며칠간", "며칠이나"]) && self.text.take_cues(cues::DURATION) {
+        if self.text.has(&["how many days", "며칠 동안", "며칠간", "며칠이나"]) && self.text.take_cues(cues::DURATION)
+        {
             return Some(Shape::Duration);
         }
         // "how often does he take it" is a dose, "how often was he admitted" a count.
-        let medicine = self.kinds.contains(&Kind::Medication) || self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Medicine | Sort::Class)));
+        let medicine = self.kinds.contains(&Kind::Medication)
+            || self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Medicine | Sort::Class)));
         if !(medicine && self.text.has(&["how often", "몇 정", "하루 몇"])) && self.text.take_cues(cues::COUNT) {
             return Some(Shape::Count);
         }
@@ -527,7 +759,11 @@ impl Reading {
         if measured && self.text.take_cues(cues::SERIES) {
             return Some(Shape::Series);
         }
-        let reported = self.sorts.contains(&Some(Sort::Procedure)) || self.kinds.iter().any(|kind| matches!(kind, Kind::Report | Kind::Procedure | Kind::Imaging | Kind::Note));
+        let reported = self.sorts.contains(&Some(Sort::Procedure))
+            || self
+                .kinds
+                .iter()
+                .any(|kind| matches!(kind, Kind::Report | Kind::Procedure | Kind::Imaging | Kind::Note));
         for (attribute, words) in cues::ATTRIBUTES {
             let fits = match attribute {
                 Attribute::Conclusion => reported && !measured,
@@ -558,11 +794,43 @@ impl Reading {
     }
 
     fn is_yes_no(&self) -> bool {
-        const STARTS: &[&str] = &["is ", "are ", "was ", "were ", "does ", "do ", "did ", "has ", "have ", "any ", "can ", "ever "];
-        const ENDS: &[&str] = &["나요", "있나", "있어", "있는지", "있습니까", "있음", "했나", "는지", "인가", "인가요", "여부", "까", "있어요", "맞나", "했어", "받았어", "있을까"];
+        const STARTS: &[&str] =
+            &["is ", "are ", "was ", "were ", "does ", "do ", "did ", "has ", "have ", "any ", "can ", "ever "];
+        const ENDS: &[&str] = &[
+            "나요",
+            "있나",
+            "있어",
+            "있는지",
+            "있습니까",
+            "있음",
+            "했나",
+            "는지",
+            "인가",
+            "인가요",
+            "여부",
+            "까",
+            "있어요",
+            "맞나",
+            "했어",
+            "받았어",
+            "있을까",
+        ];
         let lower = self.text.lower().trim();
         let korean = lower.trim_end_matches(['?', '.', ' ', '!']);
-        let what = self.text.has(&["뭐", "무엇", "어떤", "언제", "몇", "누가", "어디", "얼마", "어떻게", "what", "which", "무슨"]);
+        let what = self.text.has(&[
+            "뭐",
+            "무엇",
+            "어떤",
+            "언제",
+            "몇",
+            "누가",
+            "어디",
+            "얼마",
+            "어떻게",
+            "what",
+            "which",
+            "무슨",
+        ]);
         STARTS.iter().any(|start| lower.starts_with(start)) || (!what && ENDS.iter().any(|end| korean.ends_with(end)))
     }
 
@@ -586,7 +854,12 @@ impl Reading {
             }
         }
         // A problem that a medicine is asked for is its reason.
-        if has(&self.kinds, Kind::Medication) && self.sorts.contains(&Some(Sort::Problem)) && !allergy && !family && !self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Medicine | Sort::Class))) {
+        if has(&self.kinds, Kind::Medication)
+            && self.sorts.contains(&Some(Sort::Problem))
+            && !allergy
+            && !family
+            && !self.sorts.iter().any(|sort| matches!(sort, Some(Sort::Medicine | Sort::Class)))
+        {
             self.plan.because = self.take_reason();
         }
         for (subject, sort) in self.plan.subjects.iter_mut().zip(&self.sorts) {
@@ -599,16 +872,24 @@ impl Reading {
                 subject.kinds = vec![Kind::Immunization];
             } else if note && *sort != Some(Sort::Procedure) && subject.kinds != [Kind::Encounter] {
                 subject.kinds = vec![Kind::Note];
-            } else if !wanted.is_empty() && !matches!(sort, Some(Sort::Procedure | Sort::Stay | Sort::Lab | Sort::Vital | Sort::Panel | Sort::Social)) {
+            } else if !wanted.is_empty()
+                && !matches!(
+                    sort,
+                    Some(Sort::Procedure | Sort::Stay | Sort::Lab | Sort::Vital | Sort::Panel | Sort::Social)
+                )
+            {
                 subject.kinds = wanted;
             }
         }
-        let mut scope: Vec<Kind> = self.plan.subjects.iter().flat_map(|subject| subject.kinds.iter().copied()).collect();
+        let mut scope: Vec<Kind> =
+            self.plan.subjects.iter().flat_map(|subject| subject.kinds.iter().copied()).collect();
         if self.plan.subjects.is_empty() {
             scope.clone_from(&self.kinds);
             if scope.len() > 1 && !planned {
                 // "검사 결과", "results" beside another kind says nothing further.
-                scope.retain(|kind| *kind != Kind::Lab || self.kinds.iter().all(|other| matches!(other, Kind::Lab | Kind::Vital)));
+                scope.retain(|kind| {
+                    *kind != Kind::Lab || self.kinds.iter().all(|other| matches!(other, Kind::Lab | Kind::Vital))
+                });
             }
             if scope.contains(&Kind::Report) {
                 scope.push(Kind::Imaging);
@@ -642,7 +923,9 @@ impl Reading {
         if self.plan.scope.is_empty() && !self.plan.standings.is_empty() {
             self.plan.scope = vec![Kind::Lab, Kind::Report, Kind::Note];
         }
-        let read = matches!(self.plan.shape, Shape::Latest | Shape::First) || self.plan.attribute == Some(Attribute::Conclusion) || self.plan.pick.is_some() && matches!(self.plan.shape, Shape::List | Shape::Whether);
+        let read = matches!(self.plan.shape, Shape::Latest | Shape::First)
+            || self.plan.attribute == Some(Attribute::Conclusion)
+            || self.plan.pick.is_some() && matches!(self.plan.shape, Shape::List | Shape::Whether);
         if self.plan.scope == [Kind::Note] && self.plan.subjects.is_empty() && read && self.plan.standings.is_empty() {
             self.plan.shape = Shape::Summary;
             self.plan.attribute = Some(Attribute::Conclusion);
@@ -657,7 +940,9 @@ impl Reading {
             let known = if word.chars().any(is_hangul) {
                 consists_of(&word, cues::PIECES)
             } else {
-                cues::STOP.contains(&word.as_str()) || word.chars().all(|c| c.is_ascii_digit() || c == '.') && word.len() <= 2 || word.chars().count() == 1
+                cues::STOP.contains(&word.as_str())
+                    || word.chars().all(|c| c.is_ascii_digit() || c == '.') && word.len() <= 2
+                    || word.chars().count() == 1
             };
             if !known && !vocabulary.is_person(&word) {
                 self.plan.unresolved.push(word);
@@ -669,7 +954,11 @@ impl Reading {
         }
         // A note or report may speak of what nothing else names: its text is searched.
         let texts = self.plan.scope.iter().any(|kind| matches!(kind, Kind::Note | Kind::Report));
-        if texts && self.plan.subjects.is_empty() && self.plan.shape != Shape::Summary && !self.plan.unresolved.is_empty() {
+        if texts
+            && self.plan.subjects.is_empty()
+            && self.plan.shape != Shape::Summary
+            && !self.plan.unresolved.is_empty()
+        {
             for word in std::mem::take(&mut self.plan.unresolved) {
                 if vocabulary.stands_in_a_text(&word) {
                     let kinds = [Kind::Note, Kind::Report];
@@ -700,7 +989,10 @@ fn encounter_subject(terms: &[&str], classes: &[&str], english: &str, korean: &s
     Subject {
         said: english.to_owned(),
         names: (english.to_owned(), korean.to_owned()),
-        codes: classes.iter().map(|class| ("http://terminology.hl7.org/CodeSystem/v3-ActCode".to_owned(), (*class).to_owned())).collect(),
+        codes: classes
+            .iter()
+            .map(|class| ("http://terminology.hl7.org/CodeSystem/v3-ActCode".to_owned(), (*class).to_owned()))
+            .collect(),
         terms: terms.iter().map(|term| (*term).to_owned()).collect(),
         kinds: vec![Kind::Encounter],
         ..Subject::default()
@@ -720,7 +1012,9 @@ fn leading_number(text: &str) -> Option<(f64, usize, Option<f64>)> {
     let number: f64 = text.get(..first)?.trim_end_matches('.').parse().ok()?;
     let second = text.get(first..).and_then(|rest| rest.strip_prefix('/')).map(|rest| (length(rest), rest));
     match second {
-        Some((digits, rest)) if digits > 0 => Some((number, first + 1 + digits, rest.get(..digits).and_then(|digits| digits.parse().ok()))),
+        Some((digits, rest)) if digits > 0 => {
+            Some((number, first + 1 + digits, rest.get(..digits).and_then(|digits| digits.parse().ok())))
+        }
         _ => Some((number, first, None)),
     }
 }
@@ -732,7 +1026,10 @@ fn number_places(lower: &str) -> Vec<(usize, usize, f64, Option<f64>)> {
     while let Some(rest) = lower.get(at..).filter(|rest| !rest.is_empty()) {
         let Some(offset) = rest.find(|c: char| c.is_ascii_digit()) else { break };
         let start = at + offset;
-        let glued = lower.get(..start).and_then(|before| before.chars().next_back()).is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
+        let glued = lower
+            .get(..start)
+            .and_then(|before| before.chars().next_back())
+            .is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
         match lower.get(start..).and_then(leading_number) {
             Some((number, length, second)) => {
                 if !glued {

@@ -1,7 +1,11 @@
 use super::*;
 
 fn planned(question: &str) -> Plan {
-    let setting = Setting { now: "2026-11-24T00:00:00Z".parse().unwrap(), zone: jiff::tz::TimeZone::get("Asia/Seoul").unwrap(), language: None };
+    let setting = Setting {
+        now: "2026-11-24T00:00:00Z".parse().unwrap(),
+        zone: jiff::tz::TimeZone::get("Asia/Seoul").unwrap(),
+        language: None,
+    };
     plan(question, &Vocabulary::default(), &setting)
 }
 
@@ -58,7 +62,13 @@ fn questions_are_read() {
         let plan = planned(question);
         let first = plan.subjects.first().map(|subject| subject.names.0.clone()).unwrap_or_default();
         if first != *subject || plan.shape != *shape || !plan.is_complete() {
-            wrong.push(format!("{question}: {first:?} {:?} rest {:?} outside {:?} scope {:?}", plan.shape, plan.unresolved, plan.outside.is_some(), plan.scope));
+            wrong.push(format!(
+                "{question}: {first:?} {:?} rest {:?} outside {:?} scope {:?}",
+                plan.shape,
+                plan.unresolved,
+                plan.outside.is_some(),
+                plan.scope
+            ));
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
@@ -66,7 +76,16 @@ fn questions_are_read() {
 
 #[test]
 fn what_is_not_understood_is_not_answered() {
-    for question in ["last zorblaxin level", "what about the flibbergast", "무지개 수치는?", "what is the prognosis", "how much does this admission cost", "should I start warfarin", "예후는 어떤가요", "진료비 얼마인가요"] {
+    for question in [
+        "last zorblaxin level",
+        "what about the flibbergast",
+        "무지개 수치는?",
+        "what is the prognosis",
+        "how much does this admission cost",
+        "should I start warfarin",
+        "예후는 어떤가요",
+        "진료비 얼마인가요",
+    ] {
         assert!(!planned(question).is_complete(), "{question}");
     }
 }
@@ -76,7 +95,10 @@ fn conditions_scopes_and_states_are_read() {
     let plan = planned("penicillin allergy?");
     assert_eq!(plan.scope, [Kind::Allergy]);
     let plan = planned("폐렴으로 입원한 적 있나요");
-    assert_eq!((plan.scope.as_slice(), plan.because.map(|subject| subject.names.0)), (&[Kind::Encounter][..], Some("pneumonia".to_owned())));
+    assert_eq!(
+        (plan.scope.as_slice(), plan.because.map(|subject| subject.names.0)),
+        (&[Kind::Encounter][..], Some("pneumonia".to_owned()))
+    );
     assert_eq!(planned("현재 먹는 약").state, State::Active);
     assert_eq!(planned("discontinued medications").state, State::Ended);
     assert_eq!(planned("was BP ever above 140/90").subjects.iter().filter_map(|subject| subject.filter).count(), 2);

@@ -97,7 +97,8 @@ impl Text {
                 !alone || single_syllable_ends(rest)
             } else {
                 let plural = rest.strip_prefix("'s").or_else(|| rest.strip_prefix('s')).is_some_and(|rest| {
-                    !rest.chars().next().is_some_and(|c| c.is_alphanumeric() && !is_hangul(c)) && term.chars().count() > 2
+                    !rest.chars().next().is_some_and(|c| c.is_alphanumeric() && !is_hangul(c))
+                        && term.chars().count() > 2
                 });
                 open || plural || !after.is_some_and(|c| c.is_alphanumeric() && !is_hangul(c))
             };
@@ -106,7 +107,12 @@ impl Text {
             let extent = if is_hangul(last) {
                 0
             } else {
-                rest.chars().take_while(|c| (open || *c == 's' || *c == '\'') && c.is_alphanumeric() && !is_hangul(*c) || *c == '\'').map(char::len_utf8).sum()
+                rest.chars()
+                    .take_while(|c| {
+                        (open || *c == 's' || *c == '\'') && c.is_alphanumeric() && !is_hangul(*c) || *c == '\''
+                    })
+                    .map(char::len_utf8)
+                    .sum()
             };
             (begins && ends && shouted).then_some(start..end + extent)
         });
@@ -128,7 +134,11 @@ impl Text {
         };
         for (at, character) in self.lower.char_indices().chain([(self.lower.len(), ' ')]) {
             let taken = self.taken.get(at).copied().unwrap_or(true);
-            let belongs = character.is_alphanumeric() || (character == '.' && !word.is_empty() && !hangul && self.lower.get(at + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())));
+            let belongs = character.is_alphanumeric()
+                || (character == '.'
+                    && !word.is_empty()
+                    && !hangul
+                    && self.lower.get(at + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())));
             if !belongs || (!word.is_empty() && is_hangul(character) != hangul) || (is_hangul(character) && taken) {
                 flush(&mut word, hangul, touched);
                 touched = false;
@@ -146,7 +156,8 @@ impl Text {
 /// A one-syllable name counts only as a word of its own, perhaps with a particle.
 fn single_syllable_ends(rest: &str) -> bool {
     let tail: String = rest.chars().take_while(|c| is_hangul(*c)).collect();
-    tail.is_empty() || ["은", "는", "이", "가", "을", "를", "도", "의", "이나", "은요", "는요", "을요"].contains(&tail.as_str())
+    tail.is_empty()
+        || ["은", "는", "이", "가", "을", "를", "도", "의", "이나", "은요", "는요", "을요"].contains(&tail.as_str())
 }
 
 pub(super) fn is_hangul(character: char) -> bool {

@@ -6,7 +6,6 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
-
 /// How a word is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Script {
@@ -95,8 +94,7 @@ pub fn words(text: &str) -> Vec<Word> {
     found.extend(current.take());
     for word in &mut found {
         let said = text.get(word.start..word.end).unwrap_or_default();
-        word.capital =
-            said.chars().filter(|c| c.is_uppercase()).count() >= 2 && !said.chars().any(char::is_lowercase);
+        word.capital = said.chars().filter(|c| c.is_uppercase()).count() >= 2 && !said.chars().any(char::is_lowercase);
         if word.script == Script::Latin {
             word.text = american(&word.text);
         }
@@ -166,7 +164,9 @@ fn stem(word: &str) -> String {
     if length < 4 || !word.is_ascii() || word.bytes().any(|b| b.is_ascii_digit()) {
         return word.to_owned();
     }
-    if length > 4 && let Some(start) = word.strip_suffix("ies") {
+    if length > 4
+        && let Some(start) = word.strip_suffix("ies")
+    {
         return format!("{start}y");
     }
     if word.ends_with("ss") || word.ends_with("us") || word.ends_with("is") {
@@ -205,12 +205,18 @@ mod tests {
         let decomposed: String = "혈압".nfd().collect();
         let found = words(&decomposed);
         assert_eq!(found.len(), 1);
-        assert_eq!(found.first().map(|word| (word.text.as_str(), word.start, word.end)), Some(("혈압", 0, decomposed.len())));
+        assert_eq!(
+            found.first().map(|word| (word.text.as_str(), word.start, word.end)),
+            Some(("혈압", 0, decomposed.len()))
+        );
     }
 
     #[test]
     fn capitals_and_gaps_are_seen() {
         let found = words("pt PT는");
-        assert_eq!(found.iter().map(|w| (w.capital, w.glued)).collect::<Vec<_>>(), [(false, false), (true, false), (false, true)]);
+        assert_eq!(
+            found.iter().map(|w| (w.capital, w.glued)).collect::<Vec<_>>(),
+            [(false, false), (true, false), (false, true)]
+        );
     }
 }

@@ -31,8 +31,15 @@ pub(crate) struct Times {
 
 /// Asks every line of `questions` (JSON lines: `id`, `patient`, `question`, optional `now`), writes `{id, answer}` or
 /// `{id, error}` lines to `answers`.
-pub(crate) fn run(home: Option<std::path::PathBuf>, questions: &Path, answers: &Path, now: Option<jiff::Timestamp>) -> Result<Times, Failure> {
-    let failed = |path: &Path, error: &dyn std::fmt::Display| Failure::new("HAECHI-0131", format_args!("questions or answers: {error}")).file(path);
+pub(crate) fn run(
+    home: Option<std::path::PathBuf>,
+    questions: &Path,
+    answers: &Path,
+    now: Option<jiff::Timestamp>,
+) -> Result<Times, Failure> {
+    let failed = |path: &Path, error: &dyn std::fmt::Display| {
+        Failure::new("HAECHI-0131", format_args!("questions or answers: {error}")).file(path)
+    };
     let site = site::reach(home)?;
     let file = std::fs::File::open(questions).map_err(|error| failed(questions, &error))?;
     let mut out = std::io::BufWriter::new(std::fs::File::create(answers).map_err(|error| failed(answers, &error))?);
@@ -43,7 +50,8 @@ pub(crate) fn run(home: Option<std::path::PathBuf>, questions: &Path, answers: &
             continue;
         }
         let line: Line = serde_json::from_str(&text).map_err(|error| failed(questions, &error))?;
-        let question = Question { text: line.question, patient: Some(line.patient), language: None, now: line.now.or(now) };
+        let question =
+            Question { text: line.question, patient: Some(line.patient), language: None, now: line.now.or(now) };
         let started = std::time::Instant::now();
         let result = match site.ask(&question) {
             Ok(answer) => serde_json::json!({ "id": line.id, "answer": answer }),

@@ -56,7 +56,10 @@ pub(crate) fn in_words(answer: &Answer) -> String {
     for citation in &answer.citations {
         let date = citation.date.as_deref().map(|date| format!("  {date}")).unwrap_or_default();
         let quote: String = citation.quote.chars().take(120).collect();
-        text.push_str(&format!("\n  [{}] {}  {}{date}\n      \"{quote}\"", citation.id, citation.source, citation.r#where));
+        text.push_str(&format!(
+            "\n  [{}] {}  {}{date}\n      \"{quote}\"",
+            citation.id, citation.source, citation.r#where
+        ));
     }
     if let Some(as_of) = &answer.as_of {
         text.push_str(&format!("\n\n{} {as_of}", if korean { "기록 기준 시각:" } else { "Record as of" }));

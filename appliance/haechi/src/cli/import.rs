@@ -95,7 +95,11 @@ impl Progress for Bar {
     }
 
     fn stored(&self, resources: u64, messages: u64) {
-        self.0.set_message(format!("{} resources, {} messages", terminal::thousands(resources), terminal::thousands(messages)));
+        self.0.set_message(format!(
+            "{} resources, {} messages",
+            terminal::thousands(resources),
+            terminal::thousands(messages)
+        ));
     }
 
     fn end(&self) {

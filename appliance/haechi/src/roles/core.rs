@@ -80,7 +80,8 @@ impl Service for CoreService {
             }
             Err(_) => CoreReply::Failed {
                 code: "HAECHI-0125".to_owned(),
-                message: "HAECHI-0125: the request hit a fault in the program; others go on. Report it with the log".to_owned(),
+                message: "HAECHI-0125: the request hit a fault in the program; others go on. Report it with the log"
+                    .to_owned(),
             },
         };
         let _ = replies.send(&reply).await; // an asker that is gone needs no answer
@@ -91,7 +92,12 @@ impl Service for CoreService {
 }
 
 impl CoreService {
-    fn answer(&self, request: CoreRequest, input: &mut Inputs<Core>, replies: &Replies<Core>) -> Result<serde_json::Value, Failure> {
+    fn answer(
+        &self,
+        request: CoreRequest,
+        input: &mut Inputs<Core>,
+        replies: &Replies<Core>,
+    ) -> Result<serde_json::Value, Failure> {
         match request {
             CoreRequest::Status => json(&self.site.status(true)?),
             CoreRequest::Doctor => json(&crate::doctor::examine(Some(self.home.path().to_owned()))?),
@@ -105,7 +111,9 @@ impl CoreService {
                         _ => None,
                     },
                     now: match now {
-                        Some(text) => Some(text.parse().map_err(|error| Failure::new("HAECHI-0114", format_args!("`now` is no RFC 3339 time: {error}")))?),
+                        Some(text) => Some(text.parse().map_err(|error| {
+                            Failure::new("HAECHI-0114", format_args!("`now` is no RFC 3339 time: {error}"))
+                        })?),
                         None => None,
                     },
                 };
@@ -128,19 +136,28 @@ impl CoreService {
 
     /// Takes files from the caller, who may read them where this role may not, and imports them together at the end.
     fn import(&self, input: &mut Inputs<Core>, replies: &Replies<Core>) -> Result<serde_json::Value, Failure> {
-        let broken = || Failure::new("HAECHI-0116", "the import was broken off by its caller").effect("nothing was imported");
+        let broken =
+            || Failure::new("HAECHI-0116", "the import was broken off by its caller").effect("nothing was imported");
         let mut files: Vec<ImportInput> = Vec::new();
         let mut current: Option<Spool> = None;
         loop {
             match input.blocking_next() {
-                Some(Input::Message(CoreRequest::ImportFile { name, .. })) => current = Some(Spool::begin(&self.home, name)?),
+                Some(Input::Message(CoreRequest::ImportFile { name, .. })) => {
+                    current = Some(Spool::begin(&self.home, name)?)
+                }
                 Some(Input::Bytes(bytes)) => current.as_mut().ok_or_else(broken)?.write(&bytes)?,
-                Some(Input::Message(CoreRequest::ImportFileEnd)) => files.push(current.take().ok_or_else(broken)?.end()?),
+                Some(Input::Message(CoreRequest::ImportFileEnd)) => {
+                    files.push(current.take().ok_or_else(broken)?.end()?)
+                }
                 Some(Input::Message(CoreRequest::ImportEnd)) => break,
                 Some(Input::Message(_)) | None => return Err(broken()),
             }
         }
-        let _ = replies.blocking_send(&CoreReply::Progress { what: "importing".to_owned(), done: 0, total: files.len() as u64 });
+        let _ = replies.blocking_send(&CoreReply::Progress {
+            what: "importing".to_owned(),
+            done: 0,
+            total: files.len() as u64,
+        });
         json(&self.site.import_inputs(&files)?)
     }
 }
@@ -155,7 +172,8 @@ impl Spool {
     fn begin(home: &Home, name: String) -> Result<Self, Failure> {
         use rustix::fs::{Mode, OFlags};
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let file = rustix::fs::open(home.record_folder(), flags, Mode::RUSR | Mode::WUSR).map_err(|error| cannot_spool(home, &error))?;
+        let file = rustix::fs::open(home.record_folder(), flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| cannot_spool(home, &error))?;
         Ok(Self { name, file: file.into() })
     }
 
@@ -170,7 +188,9 @@ impl Spool {
 
     fn end(mut self) -> Result<ImportInput, Failure> {
         use std::io::Seek;
-        self.file.rewind().map_err(|error| Failure::new("HAECHI-0117", format_args!("a file on its way in cannot be read back: {error}")))?;
+        self.file.rewind().map_err(|error| {
+            Failure::new("HAECHI-0117", format_args!("a file on its way in cannot be read back: {error}"))
+        })?;
         Ok(ImportInput::open(self.name, self.file))
     }
 }
@@ -183,5 +203,6 @@ fn cannot_spool(home: &Home, error: &dyn std::fmt::Display) -> Failure {
 }
 
 fn json(value: &impl Serialize) -> Result<serde_json::Value, Failure> {
-    serde_json::to_value(value).map_err(|error| Failure::new("HAECHI-0110", format_args!("the result cannot be written as JSON: {error}")))
+    serde_json::to_value(value)
+        .map_err(|error| Failure::new("HAECHI-0110", format_args!("the result cannot be written as JSON: {error}")))
 }

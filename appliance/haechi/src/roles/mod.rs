@@ -39,7 +39,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// Resolves at SIGTERM or SIGINT.
 async fn stop_signal() -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error: std::io::Error| Failure::new("HAECHI-0121", format_args!("signals cannot be watched: {error}"));
+    let failed =
+        |error: std::io::Error| Failure::new("HAECHI-0121", format_args!("signals cannot be watched: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     tokio::select! {

@@ -26,7 +26,9 @@ pub(crate) async fn keep(role: &'static str, home: Home, mut stop: watch::Receiv
             _ = stop.changed() => return end(role, child).await,
         };
         match ended {
-            Ok(status) => log::error!("the {role} role ended {}; it starts again in {} ms", in_words(status), pause.as_millis()),
+            Ok(status) => {
+                log::error!("the {role} role ended {}; it starts again in {} ms", in_words(status), pause.as_millis())
+            }
             Err(error) => log::error!("the {role} role cannot be watched ({error}); it starts again"),
         }
         tokio::select! {

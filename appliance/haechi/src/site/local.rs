@@ -10,9 +10,9 @@ use haechi_record::store::Store;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::Question;
 use super::model::{InProcessModel, model_file};
 use super::shown::{PatientLine, PatientShown, RecordCounts, Status};
-use super::Question;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::home::Home;
@@ -36,26 +36,38 @@ impl Site {
         let store = Store::open(&home.record_file(), &key)?; // migrates
         let model = match model {
             Some(model) => Some(model),
-            None => model_file(&home, &config)?.map(|file| InProcessModel::new(file, config.model.threads) as Arc<dyn haechi_ask::Model>),
+            None => model_file(&home, &config)?
+                .map(|file| InProcessModel::new(file, config.model.threads) as Arc<dyn haechi_ask::Model>),
         };
         Ok(Self { home, config, zone, store, model })
     }
 
     /// Answers a question about one patient.
-    pub(crate) fn ask(&self, question: &Question, on_event: &mut dyn FnMut(haechi_ask::Event<'_>)) -> Result<Answer, Failure> {
+    pub(crate) fn ask(
+        &self,
+        question: &Question,
+        on_event: &mut dyn FnMut(haechi_ask::Event<'_>),
+    ) -> Result<Answer, Failure> {
         let Some(patient) = question.patient.as_deref() else {
             return Err(Failure::new("HAECHI-0112", "the question names no patient")
                 .effect("nothing was read")
                 .remedy("name one with --patient ID; `haechi patient list` shows them"));
         };
         let started = std::time::Instant::now();
-        let chart = self.store.chart(patient)?.ok_or_else(|| unknown_patient())?;
+        let chart = self.store.chart(patient)?.ok_or_else(unknown_patient)?;
         let setting = haechi_ask::Setting {
             now: question.now.unwrap_or_else(Timestamp::now),
             zone: self.zone.clone(),
             language: question.language,
         };
-        let mut answer = haechi_ask::ask(&question.text, &chart, &setting, self.model.as_deref(), &mut || started.elapsed(), on_event);
+        let mut answer = haechi_ask::ask(
+            &question.text,
+            &chart,
+            &setting,
+            self.model.as_deref(),
+            &mut || started.elapsed(),
+            on_event,
+        );
         answer.timings_ms.total = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(answer)
     }
@@ -89,7 +101,7 @@ impl Site {
 
     /// One patient.
     pub(crate) fn patient(&self, id: &str) -> Result<PatientShown, Failure> {
-        let chart = self.store.chart(id)?.ok_or_else(|| unknown_patient())?;
+        let chart = self.store.chart(id)?.ok_or_else(unknown_patient)?;
         Ok(PatientShown::of(&chart, &self.zone))
     }
 
@@ -110,7 +122,9 @@ impl Site {
                 versions: counts.versions,
                 messages: counts.messages,
                 rejected: counts.rejected,
-                last_received: counts.last_received.map(|at| at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()),
+                last_received: counts
+                    .last_received
+                    .map(|at| at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()),
             },
         })
     }

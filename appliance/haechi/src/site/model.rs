@@ -37,10 +37,13 @@ pub(crate) fn model_file(home: &Home, config: &Config) -> Result<Option<PathBuf>
         .unwrap_or_default();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "gguf"));
     if files.len() > 1 {
-        return Err(Failure::new("HAECHI-0106", format_args!("{} models are installed and none is chosen", files.len()))
-            .file(&folder)
-            .effect("the model role does not start")
-            .remedy("name one with `file` under [model] in haechi.toml"));
+        return Err(Failure::new(
+            "HAECHI-0106",
+            format_args!("{} models are installed and none is chosen", files.len()),
+        )
+        .file(&folder)
+        .effect("the model role does not start")
+        .remedy("name one with `file` under [model] in haechi.toml"));
     }
     Ok(files.pop())
 }
@@ -110,7 +113,9 @@ impl Model for RoleModel {
         if let Some(info) = self.info.get() {
             return Some(info.clone());
         }
-        let asked = self.runtime.block_on(async { self.connect().await?.ask(&ModelRequest::Info, |_| {}).await.map_err(|error| error.to_string()) });
+        let asked = self.runtime.block_on(async {
+            self.connect().await?.ask(&ModelRequest::Info, |_| {}).await.map_err(|error| error.to_string())
+        });
         match asked {
             Ok(ModelReply::Info(info)) => {
                 let info = ModelInfo { name: info.name, sha256: info.sha256, driver: info.driver };

@@ -33,10 +33,9 @@ impl Remote {
         if !home.core_socket().exists() {
             return Ok(None);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::new("HAECHI-0120", format_args!("the process cannot start its threads: {error}")))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+            Failure::new("HAECHI-0120", format_args!("the process cannot start its threads: {error}"))
+        })?;
         let settings = ClientSettings { reply_timeout: REPLY_PATIENCE, ..ClientSettings::default() };
         match runtime.block_on(Client::connect(&home.core_socket(), settings)) {
             Ok(client) => Ok(Some(Self { runtime, client })),
@@ -79,11 +78,16 @@ impl Remote {
             let mut exchange = self.client.open(&begin).await.map_err(Failure::from_room)?;
             for file in &files {
                 let unreadable = |error: std::io::Error| {
-                    Failure::new("HAECHI-0118", format_args!("a file cannot be read: {error}")).file(file).effect("nothing was imported")
+                    Failure::new("HAECHI-0118", format_args!("a file cannot be read: {error}"))
+                        .file(file)
+                        .effect("nothing was imported")
                 };
                 let mut source = std::fs::File::open(file).map_err(unreadable)?;
                 let size = source.metadata().map_err(unreadable)?.len();
-                exchange.send(&CoreRequest::ImportFile { name: name_of(file), size }).await.map_err(Failure::from_room)?;
+                exchange
+                    .send(&CoreRequest::ImportFile { name: name_of(file), size })
+                    .await
+                    .map_err(Failure::from_room)?;
                 let mut piece = vec![0; PIECE_BYTES];
                 loop {
                     let count = source.read(&mut piece).map_err(unreadable)?;
@@ -99,7 +103,8 @@ impl Remote {
                     return read(result?);
                 }
             }
-            Err(Failure::new("HAECHI-0119", "the appliance ended the import without an answer").remedy("see its log, then import again: what went in is not imported twice"))
+            Err(Failure::new("HAECHI-0119", "the appliance ended the import without an answer")
+                .remedy("see its log, then import again: what went in is not imported twice"))
         })
     }
 
@@ -107,7 +112,8 @@ impl Remote {
         let reply = self.runtime.block_on(self.client.ask(request, |_| {})).map_err(Failure::from_room)?;
         match last(reply) {
             Some(result) => read(result?),
-            None => Err(Failure::new("HAECHI-0119", "the appliance ended the request without an answer").remedy("see its log, then ask again")),
+            None => Err(Failure::new("HAECHI-0119", "the appliance ended the request without an answer")
+                .remedy("see its log, then ask again")),
         }
     }
 }
@@ -117,9 +123,9 @@ fn last(reply: CoreReply) -> Option<Result<serde_json::Value, Failure>> {
     match reply {
         CoreReply::Json(value) => Some(Ok(value)),
         CoreReply::Failed { message, .. } => Some(Err(Failure::from_room(message))),
-        CoreReply::Overloaded => {
-            Some(Err(Failure::new("HAECHI-0126", "the appliance is busy").effect("nothing was done").remedy("ask again in a moment")))
-        }
+        CoreReply::Overloaded => Some(Err(Failure::new("HAECHI-0126", "the appliance is busy")
+            .effect("nothing was done")
+            .remedy("ask again in a moment"))),
         CoreReply::Progress { .. } | CoreReply::Token { .. } => None,
     }
 }

@@ -132,7 +132,8 @@ impl PatientShown {
         }
         for (kind, count) in &self.entries {
             // The serde name is the one in docs and JSON.
-            let name = serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
+            let name =
+                serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
             say(&name, &count.to_string());
         }
         say("as of", &self.as_of);
@@ -154,7 +155,9 @@ impl Status {
             self.version,
             self.home,
             if self.running { "yes" } else { "no" },
-            self.model.as_deref().unwrap_or("none installed: answers are assembled from the record, note summaries quote"),
+            self.model
+                .as_deref()
+                .unwrap_or("none installed: answers are assembled from the record, note summaries quote"),
             self.time_zone,
             number(record.patients),
             number(record.resources),

@@ -1,6 +1,5 @@
 //! The two questions that an import asks before it writes.
 
-
 use super::Store;
 use crate::error::RecordError;
 
@@ -23,8 +22,9 @@ impl Store {
     /// Those of the disk.
     pub fn patient_by_identifier(&self, system: &str, value: &str) -> Result<Option<String>, RecordError> {
         self.read(|connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT DISTINCT patient FROM identifier WHERE value = ?1 AND (?2 = '' OR system = ?2) LIMIT 2")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT DISTINCT patient FROM identifier WHERE value = ?1 AND (?2 = '' OR system = ?2) LIMIT 2",
+            )?;
             let mut rows = statement.query((value, system))?;
             let first = rows.next()?.map(|row| row.get::<_, String>(0)).transpose()?;
             Ok(if rows.next()?.is_some() { None } else { first })

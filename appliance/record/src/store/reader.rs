@@ -13,8 +13,16 @@ use crate::search::{self, Hit};
 const LONGEST_CHAIN: usize = 64;
 
 /// Types that are nobody's: their names stand in charts by reference.
-const SHARED_TYPES: &[&str] =
-    &["Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "HealthcareService", "Device", "Substance"];
+const SHARED_TYPES: &[&str] = &[
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Location",
+    "Medication",
+    "HealthcareService",
+    "Device",
+    "Substance",
+];
 
 /// What `haechi doctor` says about the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,15 +58,14 @@ impl Store {
     /// [`RecordError::AmbiguousPatient`]; those of the disk.
     pub fn chart(&self, patient: &str) -> Result<Option<Chart>, RecordError> {
         // One snapshot for all queries: a chart never mixes two moments.
-        let found = self.read(|connection| {
+        self.read(|connection| {
             let snapshot = connection.unchecked_transaction()?;
             Ok(match find(&snapshot, patient)? {
                 Found::Nobody => Ok(None),
                 Found::Several(count) => Err(RecordError::AmbiguousPatient { count }),
                 Found::One(ids) => Ok(Some(chart(&snapshot, &ids)?)),
             })
-        })?;
-        found
+        })?
     }
 
     /// Patients whose name or identifier contains `find` (all if `None`), by name.
@@ -95,7 +102,8 @@ impl Store {
                  WHERE resource.type = ?1 AND resource.id = ?2
                  ORDER BY 1",
             )?;
-            let rows = statement.query_map((resource_type, id), |row| Ok((row.get::<_, u64>(0)?, instant(row.get(1)?), row.get(2)?)))?;
+            let rows = statement
+                .query_map((resource_type, id), |row| Ok((row.get::<_, u64>(0)?, instant(row.get(1)?), row.get(2)?)))?;
             rows.collect()
         })
     }
@@ -154,7 +162,11 @@ impl Store {
         self.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT item FROM reject ORDER BY row DESC LIMIT ?1")?;
             let rows = statement.query_map([limit as i64], |row| row.get::<_, String>(0))?;
-            Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.iter().filter_map(|item| serde_json::from_str(item).ok()).collect())
+            Ok(rows
+                .collect::<rusqlite::Result<Vec<_>>>()?
+                .iter()
+                .filter_map(|item| serde_json::from_str(item).ok())
+                .collect())
         })
     }
 
@@ -195,7 +207,9 @@ pub(super) fn survivor(connection: &Connection, id: &str) -> rusqlite::Result<St
 
 fn find(connection: &Connection, asked: &str) -> rusqlite::Result<Found> {
     let by_id = connection
-        .prepare_cached("SELECT 1 FROM patient WHERE id = ?1 UNION ALL SELECT 1 FROM resource WHERE patient = ?1 LIMIT 1")?
+        .prepare_cached(
+            "SELECT 1 FROM patient WHERE id = ?1 UNION ALL SELECT 1 FROM resource WHERE patient = ?1 LIMIT 1",
+        )?
         .exists([asked])?;
     let (system, value) = match asked.rsplit_once('|') {
         Some((system, value)) => (Some(system), value),
@@ -276,7 +290,11 @@ fn chart(connection: &Connection, ids: &Ids) -> rusqlite::Result<Chart> {
     let sql = format!("SELECT item FROM reject WHERE patient IN ({}) ORDER BY row", ids.places());
     let mut statement = connection.prepare(&sql)?;
     let items = statement.query_map(params_from_iter(ids.values()), |row| row.get::<_, String>(0))?;
-    let rejected = items.collect::<rusqlite::Result<Vec<_>>>()?.iter().filter_map(|item| serde_json::from_str(item).ok()).collect();
+    let rejected = items
+        .collect::<rusqlite::Result<Vec<_>>>()?
+        .iter()
+        .filter_map(|item| serde_json::from_str(item).ok())
+        .collect();
     Ok(Chart { patient, entries, as_of, rejected })
 }
 
@@ -299,8 +317,9 @@ impl Names<'_> {
     fn read(&self, reference: &str) -> rusqlite::Result<Option<String>> {
         let plain = reference.split("/_history/").next().unwrap_or_default();
         let raw: Option<Vec<u8>> = if let Some(id) = plain.strip_prefix("urn:uuid:") {
-            let mut statement =
-                self.connection.prepare_cached("SELECT raw FROM resource WHERE type = ?1 AND id = ?2 AND patient IS NULL")?;
+            let mut statement = self
+                .connection
+                .prepare_cached("SELECT raw FROM resource WHERE type = ?1 AND id = ?2 AND patient IS NULL")?;
             let mut found = None;
             for resource_type in SHARED_TYPES {
                 found = statement.query_row((resource_type, id), |row| row.get(0)).optional()?;
@@ -324,7 +343,13 @@ impl Names<'_> {
     }
 }
 
-fn search_with(connection: &Connection, ids: &Ids, expression: &str, query: &str, limit: usize) -> rusqlite::Result<Vec<Hit>> {
+fn search_with(
+    connection: &Connection,
+    ids: &Ids,
+    expression: &str,
+    query: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<Hit>> {
     let sql = format!(
         "SELECT resource.type, resource.id, resource.received, resource.raw FROM words JOIN resource ON resource.row = words.rowid
          WHERE words MATCH ? AND resource.patient IN ({}) ORDER BY bm25(words), resource.row LIMIT ?",
@@ -359,7 +384,8 @@ fn all_text(entry: &crate::chart::Entry) -> String {
 fn patients(connection: &Connection, find: Option<&str>) -> rusqlite::Result<Vec<PatientRow>> {
     let mut counts = std::collections::HashMap::<String, u64>::new();
     {
-        let mut statement = connection.prepare_cached("SELECT patient, count(*) FROM resource WHERE patient IS NOT NULL GROUP BY patient")?;
+        let mut statement = connection
+            .prepare_cached("SELECT patient, count(*) FROM resource WHERE patient IS NOT NULL GROUP BY patient")?;
         let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))?;
         for row in rows {
             let (id, count) = row?;
@@ -373,7 +399,8 @@ fn patients(connection: &Connection, find: Option<&str>) -> rusqlite::Result<Vec
                 OR id IN (SELECT patient FROM identifier WHERE instr(lower(value), lower(?1)) > 0))
          ORDER BY name, id",
     )?;
-    let mut identifiers = connection.prepare_cached("SELECT system, value FROM identifier WHERE patient = ?1 ORDER BY system, value")?;
+    let mut identifiers =
+        connection.prepare_cached("SELECT system, value FROM identifier WHERE patient = ?1 ORDER BY system, value")?;
     let rows = statement.query_map([find], |row| {
         Ok(PatientRow {
             id: row.get(0)?,

@@ -28,7 +28,9 @@ fn patient(id: &str, number: &str) -> String {
 }
 
 fn condition(id: &str, patient: &str, text: &str) -> String {
-    format!(r#"{{"resourceType":"Condition","id":"{id}","subject":{{"reference":"Patient/{patient}"}},"code":{{"text":"{text}"}}}}"#)
+    format!(
+        r#"{{"resourceType":"Condition","id":"{id}","subject":{{"reference":"Patient/{patient}"}},"code":{{"text":"{text}"}}}}"#
+    )
 }
 
 #[test]
@@ -56,7 +58,9 @@ fn an_older_update_does_not_replace_a_newer_one() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("r"), &key()).unwrap();
     let at = |updated: &str| {
-        format!(r#"{{"resourceType":"Condition","id":"c","meta":{{"lastUpdated":"{updated}"}},"subject":{{"reference":"Patient/p"}}}}"#)
+        format!(
+            r#"{{"resourceType":"Condition","id":"c","meta":{{"lastUpdated":"{updated}"}},"subject":{{"reference":"Patient/p"}}}}"#
+        )
     };
     assert_eq!(put(&store, &at("2024-02-01T00:00:00Z"), 1), Put::New);
     assert_eq!(put(&store, &at("2024-01-01T00:00:00Z"), 2), Put::Past);
@@ -174,7 +178,14 @@ fn messages_and_rejects_are_noted_once() {
     let now = Timestamp::UNIX_EPOCH;
     assert!(!store.write(|writer| writer.message_seen(&[1; 32], "A", now)).unwrap());
     assert!(store.write(|writer| writer.message_seen(&[1; 32], "A", now)).unwrap());
-    let item = Rejected { file: "f".into(), line: Some(3), segment: None, field: None, resource: None, reason: "no id".into() };
+    let item = Rejected {
+        file: "f".into(),
+        line: Some(3),
+        segment: None,
+        field: None,
+        resource: None,
+        reason: "no id".into(),
+    };
     put(&store, &patient("p", "1"), 1);
     for _ in 0..2 {
         store.write(|writer| writer.reject(&item, Some("p"), now)).unwrap();

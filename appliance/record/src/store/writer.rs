@@ -144,7 +144,9 @@ impl<'a> Writer<'a> {
     /// The words for search, and the columns of a Patient.
     fn index(&self, row: i64, prepared: &Prepared) -> rusqlite::Result<()> {
         if !prepared.words.is_empty() {
-            self.transaction.prepare_cached("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?.execute(params![row, prepared.words])?;
+            self.transaction
+                .prepare_cached("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?
+                .execute(params![row, prepared.words])?;
         }
         match &prepared.person {
             Some(person) => self.index_person(&prepared.id, person),
@@ -183,7 +185,12 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn message_seen(&mut self, digest: &[u8; 32], control_id: &str, received: jiff::Timestamp) -> Result<bool, RecordError> {
+    pub fn message_seen(
+        &mut self,
+        digest: &[u8; 32],
+        control_id: &str,
+        received: jiff::Timestamp,
+    ) -> Result<bool, RecordError> {
         let note = || {
             self.transaction
                 .prepare_cached("INSERT OR IGNORE INTO message (digest, control_id, received) VALUES (?1, ?2, ?3)")?
@@ -222,12 +229,19 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn reject(&mut self, item: &Rejected, patient: Option<&str>, received: jiff::Timestamp) -> Result<(), RecordError> {
+    pub fn reject(
+        &mut self,
+        item: &Rejected,
+        patient: Option<&str>,
+        received: jiff::Timestamp,
+    ) -> Result<(), RecordError> {
         // A list of plain members always has a JSON form.
         let json = serde_json::to_string(item).unwrap_or_default();
         let write = || {
             self.transaction
-                .prepare_cached("INSERT OR IGNORE INTO reject (digest, patient, item, received) VALUES (?1, ?2, ?3, ?4)")?
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO reject (digest, patient, item, received) VALUES (?1, ?2, ?3, ?4)",
+                )?
                 .execute(params![Sha256::digest(json.as_bytes()).as_slice(), patient, json, received.as_millisecond()])
         };
         write().map_err(self.failed())?;

@@ -111,7 +111,7 @@ impl Disk {
             let mut content = file.durable.clone();
             for change in &file.pending {
                 match dice.roll() % 4 {
-                    0 => {}                                         // lost
+                    0 => {}                                              // lost
                     1 => change.carry_out_torn(&mut content, &mut dice), // some sectors of it
                     _ => change.carry_out(&mut content),
                 }
@@ -137,7 +137,7 @@ impl Pending {
         let Self::Write(offset, bytes) = self else { return };
         let content = content.get_or_insert_default();
         for (index, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
-            if dice.roll() % 2 == 0 {
+            if dice.roll().is_multiple_of(2) {
                 put(content, *offset as usize + index * SECTOR_BYTES, sector);
             }
         }

@@ -128,7 +128,13 @@ fn name_of(path: *const c_char) -> Option<String> {
     path.rsplit('/').next().map(str::to_owned)
 }
 
-unsafe extern "C" fn open(vfs: *mut sqlite3_vfs, path: sqlite3_filename, file: *mut sqlite3_file, flags: c_int, out: *mut c_int) -> c_int {
+unsafe extern "C" fn open(
+    vfs: *mut sqlite3_vfs,
+    path: sqlite3_filename,
+    file: *mut sqlite3_file,
+    flags: c_int,
+    out: *mut c_int,
+) -> c_int {
     // SAFETY: SQLite calls with our VFS and a block of `szOsFile` bytes for the file.
     unsafe {
         let shared = shared(vfs);
@@ -151,7 +157,9 @@ unsafe extern "C" fn delete(vfs: *mut sqlite3_vfs, path: *const c_char, sync_fol
         let shared = shared(vfs);
         let Some(real_delete) = (*shared.real).xDelete else { return SQLITE_IOERR };
         let code = real_delete(shared.real, path, sync_folder);
-        if code == SQLITE_OK && let Some(file) = name_of(path) {
+        if code == SQLITE_OK
+            && let Some(file) = name_of(path)
+        {
             shared.recorder.note(Operation::Delete { file, durable: sync_folder != 0 });
         }
         code
@@ -189,7 +197,12 @@ unsafe extern "C" fn read(file: *mut sqlite3_file, to: *mut c_void, amount: c_in
     real_method!(file, xRead(to, amount, offset))
 }
 
-unsafe extern "C" fn write(file: *mut sqlite3_file, from: *const c_void, amount: c_int, offset: sqlite3_int64) -> c_int {
+unsafe extern "C" fn write(
+    file: *mut sqlite3_file,
+    from: *const c_void,
+    amount: c_int,
+    offset: sqlite3_int64,
+) -> c_int {
     let code = real_method!(file, xWrite(from, amount, offset));
     if code == SQLITE_OK {
         // SAFETY: SQLite promises `amount` readable bytes at `from`.
@@ -246,7 +259,13 @@ unsafe extern "C" fn device_characteristics(file: *mut sqlite3_file) -> c_int {
     real_method!(file, xDeviceCharacteristics())
 }
 
-unsafe extern "C" fn shm_map(file: *mut sqlite3_file, page: c_int, size: c_int, extend: c_int, out: *mut *mut c_void) -> c_int {
+unsafe extern "C" fn shm_map(
+    file: *mut sqlite3_file,
+    page: c_int,
+    size: c_int,
+    extend: c_int,
+    out: *mut *mut c_void,
+) -> c_int {
     real_method!(file, xShmMap(page, size, extend, out))
 }
 
@@ -286,7 +305,12 @@ unsafe extern "C" fn access(vfs: *mut sqlite3_vfs, path: *const c_char, flags: c
     real_vfs!(vfs, xAccess(path, flags, out))
 }
 
-unsafe extern "C" fn full_pathname(vfs: *mut sqlite3_vfs, path: *const c_char, length: c_int, out: *mut c_char) -> c_int {
+unsafe extern "C" fn full_pathname(
+    vfs: *mut sqlite3_vfs,
+    path: *const c_char,
+    length: c_int,
+    out: *mut c_char,
+) -> c_int {
     real_vfs!(vfs, xFullPathname(path, length, out))
 }
 
@@ -321,8 +345,13 @@ mod tests {
         let recorder = Recorder::register("power-cut-vfs-test").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let flags = OpenFlags::default();
-        let database = Connection::open_with_flags_and_vfs(folder.path().join("t.db"), flags, c"power-cut-vfs-test").unwrap();
-        database.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t(x); INSERT INTO t VALUES(1);").unwrap();
+        let database =
+            Connection::open_with_flags_and_vfs(folder.path().join("t.db"), flags, c"power-cut-vfs-test").unwrap();
+        database
+            .execute_batch(
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t(x); INSERT INTO t VALUES(1);",
+            )
+            .unwrap();
         recorder.acknowledge(1);
         let after = recorder.len();
         database.execute_batch("INSERT INTO t VALUES(2);").unwrap();

@@ -424,10 +424,7 @@ fn a_count_with_a_condition() {
 fn zero_is_never_counted() {
     let hand = Hand::new(&[a1c("a", "6.5", "2022-01-10", "")]);
     let answer = hand.clean(&plan(En, Shape::Count, &[Kind::Encounter]));
-    assert!(
-        answer.abstained
-            && !answer.answer.contains('0').then_some(answer.answer.contains("0 encounters")).unwrap_or(false)
-    );
+    assert!(answer.abstained && !answer.answer.contains("0 encounters"), "{}", answer.answer);
 }
 
 #[test]
