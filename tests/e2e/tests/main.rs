@@ -1,5 +1,5 @@
 //! All end-to-end tests in one binary, for the linker's sake; a file a promise.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends here")]
 
 mod command_line;
 mod kill;

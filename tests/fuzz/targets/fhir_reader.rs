@@ -11,5 +11,5 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = prepare(bytes.to_vec(), Some("fuzz"), &|_| None, &source);
     let _ = read::entry(bytes, "fuzz", Timestamp::UNIX_EPOCH, None);
     let _ = read::person(&[("fuzz", bytes)]);
-    haechi_intake::fhir::read_any(bytes);
+    let _ = haechi_intake::fhir::survey(bytes);
 });
