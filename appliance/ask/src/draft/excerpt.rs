@@ -42,8 +42,14 @@ fn ends_here(before: &str, c: char, after: &str) -> bool {
 
 fn push<'t>(piece: &'t str, found: &mut Vec<&'t str>) {
     let piece = piece.trim();
-    if piece.chars().filter(|c| c.is_alphanumeric()).count() >= 2 && piece.chars().any(char::is_alphabetic) {
-        found.push(cut(piece));
+    if piece.chars().filter(|c| c.is_alphanumeric()).count() < 2 || !piece.chars().any(char::is_alphabetic) {
+        return;
+    }
+    // A long one goes on in the next piece: nothing is lost.
+    let head = cut(piece);
+    found.push(head);
+    if let Some(rest) = piece.get(head.len()..).map(str::trim).filter(|rest| !rest.is_empty() && !head.is_empty()) {
+        push(rest, found);
     }
 }
 
@@ -69,6 +75,14 @@ mod tests {
         assert_eq!(sentences("Seen by Dr. Kim. Stable."), ["Seen by Dr. Kim.", "Stable."]);
         assert_eq!(sentences("1. 폐렴\n2. 당뇨병"), ["1. 폐렴", "2. 당뇨병"]);
         assert_eq!(sentences("입원함.항생제 투여함."), ["입원함.", "항생제 투여함."]);
+    }
+
+    #[test]
+    fn a_long_sentence_loses_nothing() {
+        let text = "word ".repeat(200);
+        let pieces = sentences(&text);
+        assert_eq!(pieces.len(), 4);
+        assert_eq!(pieces.join(" "), text.trim());
     }
 
     #[test]

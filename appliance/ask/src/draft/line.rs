@@ -204,7 +204,7 @@ pub(super) fn fact_part<'c>(entry: &'c Entry, fact: &'c Fact) -> Part<'c> {
 }
 
 /// Status words, each on its own.
-pub(super) fn state_parts<'c>(context: Context<'c>, entry: &'c Entry) -> Vec<Part<'c>> {
+pub(crate) fn state_parts<'c>(context: Context<'c>, entry: &'c Entry) -> Vec<Part<'c>> {
     words::states(entry, context.language()).into_iter().map(|state| Part::one(state, Cite::title(entry))).collect()
 }
 
@@ -232,11 +232,13 @@ pub(crate) fn push<'c>(line: &mut Line<'c>, context: Context<'c>, hit: &Hit<'c>,
 pub(crate) fn quote_part<'c>(entry: &'c Entry, text: &'c Fact, said: &'c str) -> Part<'c> {
     let shown = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let cite = Cite { of: Of::Entry(entry), path: text.path.clone(), quote: said.to_owned() };
-    Part::one(format!("\"{shown}\""), cite)
+    // Only the beginning is shown of a text that goes on.
+    let goes_on = said == excerpt::cut(&text.text) && said.len() < text.text.trim().len() && !said.ends_with('.');
+    Part::one(format!("\"{shown}\"{}", if goes_on { " …" } else { "" }), cite)
 }
 
 /// The dates of a line: a day or moment, or from and until.
-pub(super) fn date_parts<'c>(context: Context<'c>, entry: &'c Entry) -> Vec<Part<'c>> {
+pub(crate) fn date_parts<'c>(context: Context<'c>, entry: &'c Entry) -> Vec<Part<'c>> {
     let text = dates(context, entry).unwrap_or_else(|| context.say("undated", "날짜 없음").to_owned());
     vec![Part::one(text, Cite::title(entry))]
 }
