@@ -1,6 +1,8 @@
 //! Nothing acknowledged is lost in a power cut, wherever it falls. The disk is simulated (haechi-sys, `power_cut`): of what
 //! was written since the last sync any subset may survive.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
 use haechi_record::key::Key;
 use haechi_record::prepare::{Prepared, Source, prepare};
 use haechi_record::store::{OpenOptions, Store, Synchronous};

@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(text.find("뇨병", false).len(), 0);
         assert_eq!(text.find("pt", true).len(), 1);
         assert_eq!(Text::new("the pt is").find("pt", true).len(), 0);
-        assert_eq!(Text::new("diagnosed when").find("diagnos*", false), [0..9]);
+        assert_eq!(Text::new("diagnosed when").find("diagnos*", false).first(), Some(&(0..9)));
     }
 
     #[test]

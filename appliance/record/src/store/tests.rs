@@ -190,7 +190,7 @@ fn messages_and_rejects_are_noted_once() {
     for _ in 0..2 {
         store.write(|writer| writer.reject(&item, Some("p"), now)).unwrap();
     }
-    assert_eq!(store.rejects(10).unwrap(), [item.clone()]);
+    assert_eq!(store.rejects(10).unwrap(), std::slice::from_ref(&item));
     assert_eq!(store.chart("p").unwrap().unwrap().rejected, [item]);
 }
 

@@ -281,13 +281,14 @@ fn the_conclusion_of_a_panel_is_its_results() {
 
 #[test]
 fn after_an_event() {
-    let anchor = Some(Anchor { relation: Relation::After, kinds: vec![Kind::Encounter], subject: Some(admission()) });
-    let answer = stays().clean(&Plan { anchor: anchor.clone(), ..about(En, Shape::Latest, &[Kind::Lab], hba1c()) });
+    let anchor = Anchor { relation: Relation::After, kinds: vec![Kind::Encounter], subject: Some(admission()) };
+    let answer =
+        stays().clean(&Plan { anchor: Some(anchor.clone()), ..about(En, Shape::Latest, &[Kind::Lab], hba1c()) });
     assert!(answer.answer.contains("7.1%"));
-    let during = Some(Anchor { relation: Relation::During, ..anchor.clone().expect("anchor") });
+    let during = Some(Anchor { relation: Relation::During, ..anchor.clone() });
     let answer = stays().clean(&Plan { anchor: during, ..about(En, Shape::Latest, &[Kind::Lab], hba1c()) });
     assert!(answer.answer.contains("7.7%"));
-    let before = Some(Anchor { relation: Relation::Before, ..anchor.expect("anchor") });
+    let before = Some(Anchor { relation: Relation::Before, ..anchor });
     assert!(stays().clean(&Plan { anchor: before, ..about(En, Shape::Latest, &[Kind::Lab], hba1c()) }).abstained);
 }
 
