@@ -347,7 +347,7 @@ fn worded<'c>(
 fn carried<'c>(context: Context<'c>, note: &Read<'c>, said: &str) -> Result<Sentence<'c>, String> {
     let mut nearest = Err("nothing in the notes carries it".to_owned());
     let mut most = 0;
-    for size in 1..=2 {
+    for size in 1..=1 {
         for window in note.all.windows(size) {
             let cites = window
                 .iter()

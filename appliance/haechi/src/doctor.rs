@@ -28,17 +28,35 @@ pub(crate) struct Finding {
     pub(crate) level: Level,
     pub(crate) sentence: String,
     pub(crate) remedy: Option<String>,
+    /// The items themselves, newest first, without their content.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) items: Vec<haechi_record::chart::Rejected>,
 }
+
+/// Items put aside that are listed; the record keeps all of them.
+const LISTED: usize = 1_000;
 
 impl Finding {
     fn good(item: &'static str, sentence: impl Into<String>) -> Self {
-        Self { item, level: Level::Good, sentence: sentence.into(), remedy: None }
+        Self { item, level: Level::Good, sentence: sentence.into(), remedy: None, items: Vec::new() }
     }
     fn notice(item: &'static str, sentence: impl Into<String>, remedy: &str) -> Self {
-        Self { item, level: Level::Notice, sentence: sentence.into(), remedy: Some(remedy.to_owned()) }
+        Self {
+            item,
+            level: Level::Notice,
+            sentence: sentence.into(),
+            remedy: Some(remedy.to_owned()),
+            items: Vec::new(),
+        }
     }
     fn broken(item: &'static str, sentence: impl Into<String>, remedy: &str) -> Self {
-        Self { item, level: Level::Broken, sentence: sentence.into(), remedy: Some(remedy.to_owned()) }
+        Self {
+            item,
+            level: Level::Broken,
+            sentence: sentence.into(),
+            remedy: Some(remedy.to_owned()),
+            items: Vec::new(),
+        }
     }
 }
 
@@ -147,11 +165,12 @@ fn record(home: &Home) -> Vec<Finding> {
         Ok(counts) if counts.rejected == 0 => {
             findings.push(Finding::good("put aside", "nothing was put aside at import"))
         }
-        Ok(counts) => findings.push(Finding::notice(
-            "put aside",
-            format!("{} messages or resources were put aside at import", counts.rejected),
-            "`haechi import --json` on the same files lists each with its place and reason",
-        )),
+        Ok(counts) => {
+            let sentence = format!("{} messages or resources were put aside at import", counts.rejected);
+            let remedy = "`haechi doctor --json` lists each with its place and reason; correct them at their source and import again";
+            let items = site.store().rejects(LISTED).unwrap_or_default();
+            findings.push(Finding { items, ..Finding::notice("put aside", sentence, remedy) });
+        }
         Err(error) => findings.push(Finding::broken("put aside", error.to_string(), "do as the message says")),
     }
     findings

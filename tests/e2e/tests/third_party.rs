@@ -18,7 +18,12 @@ fn every_sample_is_taken_or_refused_with_place_and_reason() {
             assert!(placed || ["file", "archive"].iter().any(|word| reason.contains(word)), "{rejected}");
         }
         let again = site.json(&["import", data.join(folder).to_str().unwrap()]);
-        assert_eq!(again["rejected"], summary["rejected"], "{folder}: the same is refused again");
+        // A message that was taken in part is known now and not read again; what was refused whole is refused again.
+        let first = summary["rejected"].as_array().unwrap();
+        assert!(
+            again["rejected"].as_array().unwrap().iter().all(|rejected| first.contains(rejected)),
+            "{folder}: something new is refused"
+        );
     }
     let findings = site.json(&["doctor"]);
     assert!(findings.as_array().unwrap().iter().all(|finding| finding["level"] != "broken"), "{findings}");

@@ -47,7 +47,7 @@ const CASES: &[(&str, &str, Shape)] = &[
     ("입원 몇 번 했나요", "admission", Shape::Count),
     ("칼륨 최고치", "potassium", Shape::Highest),
     ("와파린 용량은?", "warfarin", Shape::Attribute),
-    ("CT 판독 결과", "ct", Shape::Attribute),
+    ("CT 판독 소견", "ct", Shape::Attribute),
     ("환자 나이", "", Shape::Demographic),
     ("생년월일이 언제죠", "", Shape::Demographic),
     ("담배 피우나요?", "smoking", Shape::Latest),
