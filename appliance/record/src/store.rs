@@ -27,6 +27,8 @@ use crate::migrations;
 const IDLE_READERS: usize = 4;
 /// Another process (a command beside the appliance) may hold the write lock for one large transaction.
 const BUSY_PATIENCE: Duration = Duration::from_secs(30);
+/// How often the switch to the write-ahead log is tried, 50 ms apart.
+const WAL_TRIES: usize = 200;
 /// Prepared statements kept by a connection.
 const STATEMENTS: usize = 64;
 
@@ -137,7 +139,7 @@ impl Store {
         let failed = |error: rusqlite::Error| RecordError::of(file, &error);
         // The first read decides whether the key is right; before it nothing may be written.
         writer.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).map_err(failed)?;
-        let mode: String = writer.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
+        let mode = write_ahead(&writer).map_err(failed)?;
         if mode != "wal" {
             let what = format!("the file system does not carry a write-ahead log (mode {mode})");
             return Err(RecordError::NotWritable { path: file.to_owned(), what });
@@ -180,6 +182,21 @@ impl Store {
             readers.push(connection);
         }
         result
+    }
+}
+
+/// Switches to the write-ahead log. Two processes that make a record at the same moment both want to; SQLite does not wait
+/// for the other here, so this does.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<String> {
+    let mut tries = 0;
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && tries < WAL_TRIES => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            result => return result,
+        }
     }
 }
 

@@ -195,6 +195,18 @@ fn messages_and_rejects_are_noted_once() {
 }
 
 #[test]
+fn many_that_make_the_record_at_once_all_open_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("r");
+    std::thread::scope(|scope| {
+        let openers: Vec<_> = (0..6).map(|_| scope.spawn(|| Store::open(&file, &key()).map(|_| ()))).collect();
+        for opener in openers {
+            opener.join().unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_failed_transaction_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("r"), &key()).unwrap();
