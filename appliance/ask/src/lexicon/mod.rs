@@ -62,6 +62,8 @@ pub(crate) struct Concept {
 pub(crate) struct Name {
     /// Lower case.
     pub(crate) text: String,
+    /// As the table writes it: what an answer shows.
+    pub(crate) shown: String,
     /// Counts only when the question writes it in capitals.
     pub(crate) capital: bool,
     /// How people ask, not how records call it.
@@ -74,7 +76,7 @@ impl Concept {
         let names = |names: &[Name]| {
             names.iter().filter(|name| !name.asked_only).map(|name| name.text.clone()).collect::<Vec<_>>()
         };
-        let first = |names: &[Name]| names.first().map(|name| name.text.clone()).unwrap_or_default();
+        let first = |names: &[Name]| names.first().map(|name| name.shown.clone()).unwrap_or_default();
         let mut terms = names(&self.english);
         terms.extend(names(&self.korean));
         Subject {
@@ -143,6 +145,7 @@ fn read() -> Vec<Concept> {
         for member in known.iter().filter(|member| members.contains(&member.first)) {
             concept.korean.extend(member.names.iter().map(|text| Name {
                 text: text.clone(),
+                shown: text.clone(),
                 capital: true,
                 asked_only: false,
             }));
@@ -169,6 +172,7 @@ fn names(column: &str) -> Vec<Name> {
         .filter(|name| !name.is_empty())
         .map(|name| Name {
             text: name.trim_start_matches(['^', '~']).to_lowercase(),
+            shown: name.trim_start_matches(['^', '~']).to_owned(),
             capital: name.starts_with('^'),
             asked_only: name.starts_with('~'),
         })

@@ -60,7 +60,7 @@ fn questions_are_read() {
     let mut wrong = Vec::new();
     for (question, subject, shape) in CASES {
         let plan = planned(question);
-        let first = plan.subjects.first().map(|subject| subject.names.0.clone()).unwrap_or_default();
+        let first = plan.subjects.first().map(|subject| subject.names.0.to_lowercase()).unwrap_or_default();
         if first != *subject || plan.shape != *shape || !plan.is_complete() {
             wrong.push(format!(
                 "{question}: {first:?} {:?} rest {:?} outside {:?} scope {:?}",
