@@ -88,6 +88,18 @@ impl File {
         Ok(room)
     }
 
+    /// Fills `piece` with the bytes of `tensor` from byte `from` of it on.
+    ///
+    /// # Errors
+    /// [`GgufError::Io`], also if the tensor ends before.
+    pub fn read_part(&self, tensor: &TensorInfo, from: u64, piece: &mut [u8]) -> Result<(), GgufError> {
+        let io = |source| GgufError::Io { path: self.path.clone(), source };
+        if from.checked_add(piece.len() as u64).is_none_or(|end| end > tensor.size) {
+            return Err(io(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.file.read_exact_at(piece, self.header.data_start + tensor.offset + from).map_err(io)
+    }
+
     /// SHA-256 of the whole file, lower-case hex.
     ///
     /// # Errors
