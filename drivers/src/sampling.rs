@@ -58,6 +58,13 @@ impl Sampler {
         Self { settings, random, candidates: Vec::new() }
     }
 
+    /// True if the choice needs no logit but the highest: see [`Batch::likeliest_only`](crate::Batch::likeliest_only).
+    #[must_use]
+    pub fn wants_likeliest_only(&self) -> bool {
+        let Sampling { temperature, top_k, repetition, .. } = self.settings;
+        (temperature == 0.0 || top_k == 1) && repetition == 1.0
+    }
+
     /// The next token after `logits`, shape `[vocabulary]`; `earlier` are the tokens that the repetition setting looks at.
     /// `None` if no logit is a finite number: the weights or the runtime are broken.
     pub fn next(&mut self, logits: &mut [f32], earlier: &[u32]) -> Option<u32> {
