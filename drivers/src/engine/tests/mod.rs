@@ -1,3 +1,7 @@
+//! The promises of the engine, with a backend that checks its caller.
+
+mod scheduling;
+
 use super::*;
 use crate::fake::Fake;
 
