@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::chat::Template;
 use crate::engine::{Engine, EngineError, Info, Settings};
+use crate::speculation::Drafter;
 use crate::tokenizer::{Cut, Kind, Tokenizer, Vocabulary, alphabet};
 use crate::{Backend, BackendError, Batch, Capabilities};
 
@@ -158,10 +159,18 @@ impl Fake {
     /// # Errors
     /// [`EngineError`] if the settings are impossible.
     pub fn engine(self, settings: Settings) -> Result<Engine, EngineError> {
+        self.engine_with(None, settings)
+    }
+
+    /// An engine over this backend, with something that guesses.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the settings are impossible.
+    pub fn engine_with(self, drafter: Option<Box<dyn Drafter>>, settings: Settings) -> Result<Engine, EngineError> {
         let tokenizer = tokenizer();
         let template = Template::new(TEMPLATE, &tokenizer)?;
         let info = self.info();
-        Engine::with_backend(Box::new(self), tokenizer, Some(template), info, settings)
+        Engine::with_drafter(Box::new(self), drafter, tokenizer, Some(template), info, settings)
     }
 
     /// What an engine over this backend says about it.

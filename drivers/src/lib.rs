@@ -15,6 +15,7 @@ pub mod fake;
 pub mod gguf;
 pub mod kv;
 pub mod sampling;
+pub mod speculation;
 pub mod tokenizer;
 
 use std::collections::HashSet;

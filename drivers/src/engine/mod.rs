@@ -24,6 +24,7 @@ use crate::chat::{ChatError, Template};
 use crate::cpu::{CpuBackend, Limits};
 use crate::gguf::{self, GgufError};
 use crate::sampling::Sampler;
+use crate::speculation::Drafter;
 use crate::tokenizer::Tokenizer;
 use crate::{Backend, BackendError};
 
@@ -114,6 +115,21 @@ impl Engine {
         info: Info,
         settings: Settings,
     ) -> Result<Self, EngineError> {
+        Self::with_drafter(backend, None, tokenizer, template, info, settings)
+    }
+
+    /// As [`Engine::with_backend`], with something that guesses where the text itself gives no hint, of the same vocabulary.
+    ///
+    /// # Errors
+    /// [`EngineError::Gone`] if no thread could be started.
+    pub fn with_drafter(
+        backend: Box<dyn Backend>,
+        drafter: Option<Box<dyn Drafter>>,
+        tokenizer: Tokenizer,
+        template: Option<Template>,
+        info: Info,
+        settings: Settings,
+    ) -> Result<Self, EngineError> {
         let (orders, heard) = channel();
         let trouble = Trouble::default();
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -126,7 +142,8 @@ impl Engine {
             Arc::clone(&tokenizer),
             Arc::clone(&trouble),
             Arc::clone(&waiting),
-            settings.chunk_tokens,
+            drafter,
+            &settings,
         );
         let thread = std::thread::Builder::new()
             .name("model".to_owned())

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::chat::Turn;
 use crate::cpu::Limits;
-use crate::sampling::Sampling;
+use crate::sampling::{Odds, Sampling};
 
 use super::EngineError;
 
@@ -22,11 +22,13 @@ pub struct Settings {
     pub chunk_tokens: u32,
     /// Requests that may wait for room; one more is answered [`EngineError::Overloaded`]. None counts as one.
     pub queue: usize,
+    /// Guess a few tokens ahead where an answer repeats what was said: fewer passes, the same text.
+    pub guesses: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { limits: Limits::default(), chunk_tokens: 128, queue: 64 }
+        Self { limits: Limits::default(), chunk_tokens: 128, queue: 64, guesses: true }
     }
 }
 
@@ -68,8 +70,19 @@ pub struct Request {
     pub top_k: usize,
     /// See [`Sampling::top_p`].
     pub top_p: f32,
-    /// See [`Sampling::repetition`]; it looks at the answer's own tokens, so that a value in the prompt can still be copied.
+    /// See [`Sampling::min_p`].
+    pub min_p: f32,
+    /// See [`Sampling::repetition`]; like the two after it, it looks at the answer's own tokens, so that a value in the
+    /// prompt can still be copied.
     pub repetition: f32,
+    /// See [`Sampling::frequency`].
+    pub frequency: f32,
+    /// See [`Sampling::presence`].
+    pub presence: f32,
+    /// See [`Sampling::bias`].
+    pub bias: Vec<(u32, f32)>,
+    /// See [`Sampling::odds`]; they come back in [`Done::odds`].
+    pub odds: Option<usize>,
     /// See [`Sampling::seed`].
     pub seed: u64,
     /// The answer ends before any of these texts.
@@ -82,15 +95,20 @@ pub struct Request {
 
 impl Default for Request {
     fn default() -> Self {
-        let Sampling { temperature, top_k, top_p, repetition, seed } = Sampling::default();
+        let sampling = Sampling::default();
         Self {
             turns: Vec::new(),
             max_tokens: 256,
-            temperature,
-            top_k,
-            top_p,
-            repetition,
-            seed,
+            temperature: sampling.temperature,
+            top_k: sampling.top_k,
+            top_p: sampling.top_p,
+            min_p: sampling.min_p,
+            repetition: sampling.repetition,
+            frequency: sampling.frequency,
+            presence: sampling.presence,
+            bias: sampling.bias,
+            odds: sampling.odds,
+            seed: sampling.seed,
             stop: Vec::new(),
             priority: Priority::default(),
             deadline: None,
@@ -101,8 +119,9 @@ impl Default for Request {
 impl Request {
     /// How tokens are chosen.
     pub(super) fn sampling(&self) -> Sampling {
-        let Self { temperature, top_k, top_p, repetition, seed, .. } = *self;
-        Sampling { temperature, top_k, top_p, repetition, seed }
+        let Self { temperature, top_k, top_p, min_p, repetition, frequency, presence, odds, seed, .. } = *self;
+        let (bias, window) = (self.bias.clone(), Sampling::default().window);
+        Sampling { temperature, top_k, top_p, min_p, repetition, frequency, presence, window, bias, odds, seed }
     }
 
     /// Refuses what makes no sense, before anything is encoded.
@@ -151,6 +170,8 @@ pub struct Done {
     pub cached_tokens: u32,
     /// Tokens generated, without the one that ends.
     pub generated_tokens: u32,
+    /// How likely the model held each of them to be, where [`Request::odds`] asked; else empty.
+    pub odds: Vec<Odds>,
     /// Passes of the model that this generation took part in.
     pub passes: u32,
     /// Why it ended.

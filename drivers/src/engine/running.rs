@@ -9,7 +9,9 @@ use super::EngineError;
 use super::queue::Waiting;
 use super::request::{Done, Finish, Priority};
 use super::stop::StopWatch;
-use crate::sampling::Sampler;
+use crate::BackendError;
+use crate::sampling::{Odds, Sampler};
+use crate::speculation::{Trust, verify};
 use crate::tokenizer::{Detokenizer, Tokenizer};
 
 /// What a caller hears. The channel has no bound of its own: one text for each of at most `max_tokens` tokens.
@@ -57,6 +59,8 @@ impl Waiting for Order {
 /// An order under way.
 pub(super) struct Running {
     pub(super) order: Order,
+    /// Its number, the same as long as it lives and nobody else's.
+    pub(super) id: u64,
     /// The prompt and what was generated after it.
     pub(super) tokens: Vec<u32>,
     /// How many of them the pages hold, from the first.
@@ -69,30 +73,45 @@ pub(super) struct Running {
     pub(super) read_at: Instant,
     /// The pass it took part in last.
     pub(super) served: u64,
+    /// Tokens guessed to follow the last one, for the next pass.
+    pub(super) drafts: Vec<u32>,
+    pub(super) trust: Trust,
     passes: u32,
     cached: usize,
     detokenizer: Detokenizer,
     watch: StopWatch,
     text: String,
+    odds: Vec<Odds>,
     started: Instant,
     first_token_ms: Option<u64>,
 }
 
 impl Running {
     /// Begins with `pages`, which hold the first `cached` tokens of the prompt.
-    pub(super) fn new(mut order: Order, pages: Vec<u32>, cached: usize, most_pages: usize, now: Instant) -> Self {
+    pub(super) fn new(
+        id: u64,
+        mut order: Order,
+        pages: Vec<u32>,
+        cached: usize,
+        most_pages: usize,
+        now: Instant,
+    ) -> Self {
         Self {
+            id,
             tokens: order.prompt.clone(),
             computed: cached,
             pages,
             most_pages,
             read_at: now,
             served: 0,
+            drafts: Vec::new(),
+            trust: Trust::default(),
             passes: 0,
             cached,
             detokenizer: Detokenizer::default(),
             watch: StopWatch::new(std::mem::take(&mut order.stop)),
             text: String::new(),
+            odds: Vec::new(),
             started: now,
             first_token_ms: None,
             order,
@@ -121,14 +140,60 @@ impl Running {
         self.passes = self.passes.saturating_add(1);
     }
 
+    /// Tokens that it may be given at once, at most.
+    pub(super) fn left(&self) -> usize {
+        self.order.max_tokens.saturating_sub(self.generated().len())
+    }
+
+    /// Takes part in a pass that ran `count` of its tokens, the last of them guessed ones if it answers, and gave `rows` of
+    /// logits. True if the answer ended.
+    ///
+    /// # Errors
+    /// [`BackendError::Failed`] if the logits are broken.
+    pub(super) fn step<'a>(
+        &mut self,
+        count: usize,
+        mut rows: impl Iterator<Item = &'a mut [f32]>,
+        tokenizer: &Tokenizer,
+        now: Instant,
+    ) -> Result<bool, BackendError> {
+        let answers = self.to_read() == 0;
+        let drafts = std::mem::take(&mut self.drafts);
+        let drafts = drafts.get(..count - 1).filter(|_| answers).unwrap_or_default();
+        let Some(first) = rows.next() else {
+            self.computed += count; // a piece of the prompt
+            return Ok(false);
+        };
+        let mut ended = false;
+        let mut row = Some(first);
+        let held = verify(drafts, || {
+            let broken = || BackendError::Failed("no logit is a number; the weights are broken".to_owned());
+            let token = self.choose(row.take().ok_or_else(broken)?).ok_or_else(broken)?;
+            row = rows.next();
+            ended = self.take(token, tokenizer, now);
+            Ok((token, !ended))
+        })?;
+        if !drafts.is_empty() {
+            self.trust.hear(held);
+        }
+        // Guesses that did not hold are in the pages, behind what counts: they are written over.
+        self.computed += count - drafts.len() + held;
+        Ok(ended)
+    }
+
     /// Chooses the token after the last one. `None` if the logits are broken.
-    pub(super) fn choose(&mut self, row: &mut [f32]) -> Option<u32> {
+    fn choose(&mut self, row: &mut [f32]) -> Option<u32> {
+        let sampler = &mut self.order.sampler;
+        // As the model said it: the sampler changes the row.
+        let said = sampler.odds().map(|top| (row.to_vec(), top));
         let generated = self.tokens.get(self.order.prompt.len()..).unwrap_or_default();
-        self.order.sampler.next(row, generated)
+        let token = sampler.next(row, generated)?;
+        self.odds.extend(said.map(|(said, top)| Odds::of(&said, token, top)));
+        Some(token)
     }
 
     /// Takes the chosen token; true if the answer ended with it.
-    pub(super) fn take(&mut self, token: u32, tokenizer: &Tokenizer, now: Instant) -> bool {
+    fn take(&mut self, token: u32, tokenizer: &Tokenizer, now: Instant) -> bool {
         self.first_token_ms.get_or_insert_with(|| ms(self.started, now));
         if tokenizer.is_end(token) {
             self.end(Finish::EndOfText, now);
@@ -172,11 +237,13 @@ impl Running {
     fn finish(&mut self, finish: Finish, now: Instant) {
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let total_ms = ms(self.started, now);
+        let generated = self.generated().len();
         let done = Done {
             text: std::mem::take(&mut self.text),
             prompt_tokens: count(self.order.prompt.len()),
             cached_tokens: count(self.cached),
-            generated_tokens: count(self.generated().len()),
+            generated_tokens: count(generated),
+            odds: self.odds.drain(..).take(generated).collect(), // without the token that ends
             passes: self.passes,
             finish,
             queue_ms: ms(self.order.queued, self.started),

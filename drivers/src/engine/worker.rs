@@ -12,8 +12,9 @@ use std::time::Instant;
 use super::plan::{Item, plan};
 use super::queue::{Queue, is_urgent};
 use super::running::{Order, Running};
-use super::{EngineError, Trouble};
+use super::{EngineError, Settings, Trouble};
 use crate::kv::Cache;
+use crate::speculation::{CROWD, DRAFT_TOKENS, Drafter, lookup};
 use crate::tokenizer::Tokenizer;
 use crate::{Backend, BackendError, Batch};
 
@@ -29,6 +30,10 @@ pub(super) struct Worker {
     tokenizer: Arc<Tokenizer>,
     trouble: Trouble,
     chunk_tokens: usize,
+    /// Guess what answers say next.
+    guesses: bool,
+    /// Guesses where looking up finds nothing.
+    drafter: Option<Box<dyn Drafter>>,
     cache: Cache,
     /// How many are in `queue` or on the way to it; the engine's side counts up.
     waiting: Arc<AtomicUsize>,
@@ -37,6 +42,8 @@ pub(super) struct Worker {
     running: Vec<Running>,
     logits: Vec<f32>,
     passes: u64,
+    /// Orders that were begun: their numbers.
+    begun: u64,
 }
 
 impl Worker {
@@ -45,7 +52,8 @@ impl Worker {
         tokenizer: Arc<Tokenizer>,
         trouble: Trouble,
         waiting: Arc<AtomicUsize>,
-        chunk_tokens: u32,
+        drafter: Option<Box<dyn Drafter>>,
+        settings: &Settings,
     ) -> Self {
         let capabilities = backend.capabilities();
         Self {
@@ -53,12 +61,15 @@ impl Worker {
             backend,
             tokenizer,
             trouble,
-            chunk_tokens: chunk_tokens as usize,
+            chunk_tokens: settings.chunk_tokens as usize,
+            guesses: settings.guesses,
+            drafter,
             waiting,
             queue: Queue::new(),
             running: Vec::new(),
             logits: Vec::new(),
             passes: 0,
+            begun: 0,
         }
     }
 
@@ -99,18 +110,24 @@ impl Worker {
         for order in self.queue.take_all(|order| order.broken_off(now).is_some()) {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             if let Some(finish) = order.broken_off(now) {
-                Running::new(order, Vec::new(), 0, 0, now).end(finish, now);
+                Running::new(0, order, Vec::new(), 0, 0, now).end(finish, now);
             }
         }
-        let Self { running, cache, .. } = self;
-        running.retain_mut(|running| {
-            let finish = running.order.broken_off(now);
-            if let Some(finish) = finish {
-                running.end(finish, now);
-                cache.release(&running.pages);
+        let broken_off = self.running.extract_if(.., |running| running.order.broken_off(now).is_some());
+        for mut ended in broken_off.collect::<Vec<_>>() {
+            if let Some(finish) = ended.order.broken_off(now) {
+                ended.end(finish, now);
             }
-            finish.is_none()
-        });
+            self.forget(&ended);
+        }
+    }
+
+    /// Gives back what an ended sequence held.
+    fn forget(&mut self, ended: &Running) {
+        self.cache.release(&ended.pages);
+        if let Some(drafter) = &mut self.drafter {
+            drafter.forget(ended.id);
+        }
     }
 
     /// Moves those who wait into the work as long as there are pages for all that they may need.
@@ -135,7 +152,8 @@ impl Worker {
             let Some(order) = next else { return };
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             let cached = held.len() * self.cache.page_tokens();
-            let running = Running::new(order, held, cached, most, now);
+            self.begun += 1;
+            let running = Running::new(self.begun, order, held, cached, most, now);
             match &broken {
                 None => self.running.push(running),
                 Some(reason) => {
@@ -144,6 +162,34 @@ impl Worker {
                     running.fail(BackendError::Failed(reason.clone()).into());
                 }
             }
+        }
+    }
+
+    /// Guesses what each answer says next, where that pays.
+    fn guess(&mut self) {
+        let Self { running, drafter, .. } = self;
+        if !self.guesses || running.len() >= CROWD {
+            running.iter_mut().for_each(|running| running.drafts.clear());
+            return;
+        }
+        for running in running.iter_mut() {
+            running.drafts.clear();
+            let count = DRAFT_TOKENS.min(running.left().saturating_sub(1));
+            let pays = running.to_read() == 0 && running.order.sampler.is_greedy() && count > 0;
+            if !pays || !running.trust.asks() {
+                continue;
+            }
+            running.drafts.extend_from_slice(lookup(&running.tokens, count));
+            let Some(asked) = drafter.as_mut().filter(|_| running.drafts.is_empty()) else { continue };
+            let Running { id, tokens, drafts, .. } = running;
+            // Unwind safe: a drafter that broke is not asked again.
+            let drafted = catch_unwind(AssertUnwindSafe(|| asked.draft(*id, tokens, count, drafts)));
+            if !matches!(drafted, Ok(Ok(()))) {
+                drafts.clear();
+                log::warn!("the small model that guesses broke; answers are as before, but slower");
+                *drafter = None;
+            }
+            running.drafts.truncate(count);
         }
     }
 
@@ -172,7 +218,7 @@ impl Worker {
                 to_read: running.to_read(),
                 urgent: is_urgent(running.order.priority, running.read_at, now),
                 waits_for,
-                drafts: 0,
+                drafts: running.drafts.len(),
                 served: running.served,
             });
         }
@@ -188,6 +234,7 @@ impl Worker {
             let capabilities = self.backend.capabilities();
             (capabilities.batch_tokens as usize, capabilities.vocabulary as usize)
         };
+        self.guess();
         let items = self.items(now);
         let planned = plan(&items, batch_tokens, self.chunk_tokens);
         self.passes += 1;
@@ -197,18 +244,21 @@ impl Worker {
         for (index, count) in planned {
             let Self { running, cache, .. } = self;
             let Some(running) = running.get_mut(index) else { continue };
+            let reads = running.to_read() > 0;
             let end = running.computed + count;
             while running.pages.len() < cache.pages_for(end) {
                 let page = cache.take();
                 running.pages.push(page.ok_or_else(|| BackendError::Failed("a promised page is missing".to_owned()))?);
             }
-            let piece = running.tokens.get(running.computed..end).unwrap_or_default();
+            let known = running.tokens.get(running.computed..end.min(running.tokens.len())).unwrap_or_default();
+            let guessed = running.drafts.get(..count - known.len()).unwrap_or_default();
             let position = u32::try_from(running.computed).unwrap_or(u32::MAX);
-            batch.push(piece, position, running.pages.get(..cache.pages_for(end)).unwrap_or_default());
-            let reads = running.to_read() > 0;
-            let rows = usize::from(count >= running.to_read());
+            let pages = running.pages.get(..cache.pages_for(end)).unwrap_or_default();
+            batch.push(&[known, guessed].concat(), position, pages);
+            // The prompt's last token, or the pending one and each guess: what follows them is asked.
+            let rows = if count < running.to_read() { 0 } else { 1 + guessed.len() };
             if rows > 0 {
-                batch.want_last();
+                batch.want_last_of(u32::try_from(rows).unwrap_or(u32::MAX));
                 batch.likeliest_only &= running.order.sampler.wants_likeliest_only();
             }
             if reads {
@@ -234,15 +284,11 @@ impl Worker {
         let mut ended = Vec::new();
         for &(index, count, wanted) in carried {
             let Some(running) = self.running.get_mut(index) else { continue };
-            running.computed += count;
-            for row in rows.by_ref().take(wanted) {
-                let Some(token) = running.choose(row) else {
-                    return Err(BackendError::Failed("no logit is a number; the weights are broken".to_owned()));
-                };
-                if running.take(token, &self.tokenizer, now) {
-                    ended.push(index);
-                }
+            let mut own = rows.by_ref().take(wanted);
+            if running.step(count, &mut own, &self.tokenizer, now)? {
+                ended.push(index);
             }
+            own.for_each(drop); // rows after a guess that did not hold: the next sequence's begin behind them
             let computed = running.tokens.get(..running.computed).unwrap_or_default();
             self.cache.keep(computed, &mut running.pages);
         }
@@ -250,7 +296,7 @@ impl Worker {
         ended.sort_unstable();
         for index in ended.into_iter().rev() {
             let ended = self.running.remove(index);
-            self.cache.release(&ended.pages);
+            self.forget(&ended);
         }
         Ok(())
     }
@@ -262,6 +308,9 @@ impl Worker {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
         for running in self.running.drain(..) {
             running.fail(error.clone().into());
+            if let Some(drafter) = &mut self.drafter {
+                drafter.forget(running.id);
+            }
         }
         self.cache.clear(); // nobody knows what the pages hold
     }

@@ -1,5 +1,6 @@
 //! The promises of the engine, with a backend that checks its caller.
 
+mod guessing;
 mod scheduling;
 
 use super::*;
@@ -124,4 +125,19 @@ fn impossible_requests_are_named() {
     ] {
         assert_eq!(run(&engine, request).1.unwrap_err().code(), "HAECHI-0512");
     }
+}
+
+#[test]
+fn the_odds_are_told_where_asked() {
+    let engine = engine(Fake::saying("ab"));
+    assert!(run(&engine, ask("?")).1.unwrap().odds.is_empty());
+    let done = run(&engine, Request { odds: Some(2), bias: vec![(99, 50.0)], max_tokens: 2, ..ask("?") }).1.unwrap();
+    assert_eq!(done.text, "cc", "the bias decides");
+    // The fake: a logit of 1 for what it says, 0 for the other 257.
+    let total = 1_f32.exp() + 257.0;
+    assert_eq!(done.odds.len(), 2);
+    assert_eq!((done.odds[0].token, done.odds[0].top[0].0, done.odds[0].top[1].0), (99, 97, 0));
+    assert!((done.odds[0].logprob + total.ln()).abs() < 1e-5, "the model's own odds: {:?}", done.odds[0]);
+    let done = run(&engine, Request { odds: Some(0), ..ask("?") }).1.unwrap();
+    assert_eq!((done.text.as_str(), done.odds.len()), ("ab", 2), "the token that ends is not among them");
 }

@@ -102,7 +102,7 @@ fn a_long_prompt_delays_the_others_by_one_chunk() {
     let mixed: Vec<_> = log.iter().filter(|batch| batch.sequences.len() == 2).collect();
     assert!(mixed.len() >= 1500 / 32, "{} passes carried both", mixed.len());
     for batch in mixed {
-        assert_eq!(batch.sequences[0].count, 1, "the answer's token, in every pass");
+        assert!(batch.sequences[0].count <= 4, "the answer's token and its guesses, in every pass");
         assert!(batch.sequences[1].count <= 32);
         assert!(batch.likeliest_only);
     }
