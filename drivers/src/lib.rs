@@ -13,7 +13,9 @@ pub mod cpu;
 pub mod engine;
 pub mod fake;
 pub mod gguf;
+pub mod kv;
 pub mod sampling;
+pub mod speculation;
 pub mod tokenizer;
 
 use std::collections::HashSet;

@@ -1,4 +1,12 @@
 //! Which token comes next. Randomness is an input: the same seed and logits choose the same token, on any machine.
+//!
+//! In reading order: this file (settings, and the draw), [`penalties`] (what is changed before), [`odds`] (how likely the
+//! model held a token to be).
+
+mod odds;
+mod penalties;
+
+pub use odds::Odds;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -12,16 +20,47 @@ pub struct Sampling {
     pub top_k: usize,
     /// Only the likeliest whose odds together reach `top_p` can be chosen (Holtzman et al. 2020); 1 allows all.
     pub top_p: f32,
+    /// Only tokens at least `min_p` times as likely as the likeliest can be chosen (Nguyen et al. 2024); 0 allows all.
+    pub min_p: f32,
     /// Above 1, tokens that came already are less likely: their logits are divided by it where positive, else multiplied
     /// (Keskar et al. 2019). 1 changes nothing.
     pub repetition: f32,
+    /// Taken from a token's logit for each time it came already. 0 changes nothing.
+    pub frequency: f32,
+    /// Taken from a token's logit if it came already. 0 changes nothing.
+    pub presence: f32,
+    /// How many tokens back count as "already" for the three settings above; at most [`MAX_WINDOW`].
+    pub window: usize,
+    /// Added to the logits of single tokens; at most [`MAX_BIASES`]. Tokens that the vocabulary lacks are passed over.
+    pub bias: Vec<(u32, f32)>,
+    /// Also note the [`Odds`] of the chosen token and of so many of the likeliest; at most [`MAX_TOP`].
+    pub odds: Option<usize>,
     /// Start of the random numbers.
     pub seed: u64,
 }
 
+/// Largest [`Sampling::window`]: the penalties are worked out anew for each token.
+pub const MAX_WINDOW: usize = 4096;
+/// Largest number of [`Sampling::bias`] entries.
+pub const MAX_BIASES: usize = 1024;
+/// Largest number of likeliest tokens that are noted.
+pub const MAX_TOP: usize = 20;
+
 impl Default for Sampling {
     fn default() -> Self {
-        Self { temperature: 0.0, top_k: 0, top_p: 1.0, repetition: 1.0, seed: 0 }
+        Self {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition: 1.0,
+            frequency: 0.0,
+            presence: 0.0,
+            window: 1024,
+            bias: Vec::new(),
+            odds: None,
+            seed: 0,
+        }
     }
 }
 
@@ -29,15 +68,36 @@ impl Sampling {
     /// What is wrong with the settings, if anything.
     #[must_use]
     pub fn problem(&self) -> Option<&'static str> {
+        let small = -100.0..=100.0;
         if !(0.0..=100.0).contains(&self.temperature) {
             Some("temperature must lie between 0 and 100")
         } else if !(self.top_p > 0.0 && self.top_p <= 1.0) {
             Some("top_p must lie above 0 and at most at 1")
+        } else if !(0.0..=1.0).contains(&self.min_p) {
+            Some("min_p must lie between 0 and 1")
         } else if !(0.1..=10.0).contains(&self.repetition) {
             Some("repetition must lie between 0.1 and 10")
+        } else if !small.contains(&self.frequency) || !small.contains(&self.presence) {
+            Some("frequency and presence must lie between -100 and 100")
+        } else if self.window > MAX_WINDOW {
+            Some("window must be at most 4096 tokens")
+        } else if self.bias.len() > MAX_BIASES || self.bias.iter().any(|(_, bias)| !small.contains(bias)) {
+            Some("at most 1024 biases between -100 and 100 are taken")
+        } else if self.odds.is_some_and(|top| top > MAX_TOP) {
+            Some("the odds of at most 20 tokens are noted")
         } else {
             None
         }
+    }
+
+    /// Earlier tokens count.
+    fn has_penalty(&self) -> bool {
+        self.repetition != 1.0 || self.frequency != 0.0 || self.presence != 0.0
+    }
+
+    /// Always the likeliest token, after penalties and biases.
+    fn is_greedy(&self) -> bool {
+        self.temperature == 0.0 || self.top_k == 1
     }
 }
 
@@ -58,23 +118,33 @@ impl Sampler {
         Self { settings, random, candidates: Vec::new() }
     }
 
-    /// The next token after `logits`, shape `[vocabulary]`; `earlier` are the tokens that the repetition setting looks at.
+    /// True if the choice needs no logit but the highest: see [`Batch::likeliest_only`](crate::Batch::likeliest_only).
+    #[must_use]
+    pub fn wants_likeliest_only(&self) -> bool {
+        let settings = &self.settings;
+        settings.is_greedy() && !settings.has_penalty() && settings.bias.is_empty() && settings.odds.is_none()
+    }
+
+    /// True if the same logits always choose the same token: drafts are worth trying.
+    #[must_use]
+    pub fn is_greedy(&self) -> bool {
+        self.settings.is_greedy()
+    }
+
+    /// How many of the likeliest tokens' odds are noted, if any.
+    #[must_use]
+    pub fn odds(&self) -> Option<usize> {
+        self.settings.odds
+    }
+
+    /// The next token after `logits`, shape `[vocabulary]`; `earlier` are the tokens that the penalties look at.
     /// `None` if no logit is a finite number: the weights or the runtime are broken.
     pub fn next(&mut self, logits: &mut [f32], earlier: &[u32]) -> Option<u32> {
-        let Sampling { temperature, top_k, top_p, repetition, .. } = self.settings;
-        if repetition != 1.0 {
-            let mut seen = earlier.to_vec();
-            seen.sort_unstable();
-            seen.dedup();
-            for token in seen {
-                if let Some(logit) = logits.get_mut(token as usize) {
-                    *logit = if *logit > 0.0 { *logit / repetition } else { *logit * repetition };
-                }
-            }
-        }
-        if temperature == 0.0 || top_k == 1 {
+        penalties::apply(&self.settings, logits, earlier);
+        if self.settings.is_greedy() {
             return likeliest(logits);
         }
+        let Sampling { temperature, top_k, top_p, min_p, .. } = self.settings;
         self.candidates.clear();
         let finite = logits.iter().zip(0_u32..).filter(|(logit, _)| logit.is_finite());
         self.candidates.extend(finite.map(|(&logit, token)| (logit, token)));
@@ -92,6 +162,9 @@ impl Sampler {
         let mut kept = 0.0;
         let mut count = 0;
         for &(logit, _) in &self.candidates {
+            if odds(logit) < f64::from(min_p) {
+                break; // the likeliest has odds of 1
+            }
             kept += odds(logit);
             count += 1;
             if kept >= f64::from(top_p) * total {
@@ -179,9 +252,37 @@ mod tests {
     }
 
     #[test]
-    fn repetition_makes_earlier_tokens_less_likely() {
-        let mut sampler = Sampler::new(Sampling { repetition: 2.0, ..Sampling::default() });
-        assert_eq!(sampler.next(&mut LOGITS.clone(), &[1, 1, 4, 999]), Some(3));
+    fn min_p_cuts_the_tail() {
+        let settings = Sampling { temperature: 1.0, seed: 1, min_p: 0.3, ..Sampling::default() };
+        let [a, b, c, d, e] = counts(settings.clone(), 300);
+        assert!(a + e == 0 && b > 0 && c > 0 && d > 0, "e^-1 is above 0.3, e^-2 below");
+        let [_, b, _, d, _] = counts(Sampling { min_p: 1.0, ..settings }, 300);
+        assert_eq!(b + d, 300, "equals of the likeliest stay");
+    }
+
+    #[test]
+    fn penalties_and_biases_change_the_choice() {
+        let next = |settings| Sampler::new(settings).next(&mut LOGITS.clone(), &[1, 1, 4, 999]);
+        assert_eq!(next(Sampling { repetition: 2.0, ..Sampling::default() }), Some(3));
+        assert_eq!(next(Sampling { presence: 0.1, ..Sampling::default() }), Some(3));
+        assert_eq!(next(Sampling { bias: vec![(4, 9.0)], ..Sampling::default() }), Some(4));
+    }
+
+    #[test]
+    fn only_a_plain_choice_may_lack_logits() {
+        let plain = Sampling::default();
+        assert!(Sampler::new(plain.clone()).wants_likeliest_only());
+        assert!(Sampler::new(Sampling { top_k: 1, temperature: 1.0, ..plain.clone() }).wants_likeliest_only());
+        for settings in [
+            Sampling { temperature: 1.0, ..plain.clone() },
+            Sampling { repetition: 1.1, ..plain.clone() },
+            Sampling { frequency: 0.1, ..plain.clone() },
+            Sampling { presence: 0.1, ..plain.clone() },
+            Sampling { bias: vec![(0, 1.0)], ..plain.clone() },
+            Sampling { odds: Some(0), ..plain },
+        ] {
+            assert!(!Sampler::new(settings.clone()).wants_likeliest_only(), "{settings:?}");
+        }
     }
 
     #[test]
@@ -191,6 +292,13 @@ mod tests {
             Sampling { temperature: -1.0, ..Sampling::default() },
             Sampling { top_p: 0.0, ..Sampling::default() },
             Sampling { repetition: 0.0, ..Sampling::default() },
+            Sampling { min_p: 1.1, ..Sampling::default() },
+            Sampling { frequency: f32::INFINITY, ..Sampling::default() },
+            Sampling { presence: f32::NAN, ..Sampling::default() },
+            Sampling { window: MAX_WINDOW + 1, ..Sampling::default() },
+            Sampling { bias: vec![(0, f32::NAN)], ..Sampling::default() },
+            Sampling { bias: vec![(0, 0.0); MAX_BIASES + 1], ..Sampling::default() },
+            Sampling { odds: Some(MAX_TOP + 1), ..Sampling::default() },
         ] {
             assert!(settings.problem().is_some(), "{settings:?}");
         }
