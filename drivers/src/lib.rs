@@ -15,6 +15,7 @@ pub mod fake;
 pub mod gguf;
 pub mod quant;
 pub mod sampling;
+pub mod shapes;
 pub mod tokenizer;
 
 use std::collections::HashSet;

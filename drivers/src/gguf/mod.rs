@@ -154,6 +154,14 @@ pub enum GgufError {
         /// What rule.
         rule: String,
     },
+    /// The file system did not take what was to be written.
+    #[error("HAECHI-0520: the model file {} cannot be written: {source}; see that the disk has room", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
     /// The header is sound but lacks something that is needed.
     #[error("HAECHI-0503: the model file cannot be used: {0}")]
     Unusable(String),
@@ -166,6 +174,7 @@ impl GgufError {
         match self {
             Self::Io { .. } => "HAECHI-0501",
             Self::Broken { .. } => "HAECHI-0502",
+            Self::Write { .. } => "HAECHI-0520",
             Self::Unusable(_) => "HAECHI-0503",
         }
     }

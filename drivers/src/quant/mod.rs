@@ -1,13 +1,14 @@
 //! Numbers as model files store them: blocks of small integers with shared scales, to floats and back.
 //!
 //! In reading order: this file (the two entrances), [`half`] (16-bit floats), `dequant` (blocks to floats), `encode` (floats
-//! to blocks), `search` (which scale loses least). Everything here is plain and scalar: it is what conversion needs and what fast kernels are tested against. The layouts of the blocks are
+//! to blocks), `search` (which scale loses least), [`recipe`] (which tensor of a model becomes what). Everything here is plain and scalar: it is what conversion needs and what fast kernels are tested against. The layouts of the blocks are
 //! those of ggml (`ggml/src/ggml-common.h`, `ggml-quants.c`), and the floats are exactly those of its reference
 //! `dequantize_row_*`.
 
 mod dequant;
 mod encode;
 pub mod half;
+pub mod recipe;
 mod search;
 
 use crate::gguf::{DType, GgufError};
