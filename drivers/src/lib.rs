@@ -14,6 +14,7 @@ pub mod engine;
 pub mod fake;
 pub mod gguf;
 pub mod quant;
+pub mod safetensors;
 pub mod sampling;
 pub mod shapes;
 pub mod tokenizer;

@@ -349,7 +349,7 @@ mod tests {
         }
         let c = file.header().tensor("c").unwrap();
         assert_eq!(file.read_rows(c, 1, 2, &mut buffer).unwrap(), (8..24).collect::<Vec<u8>>());
-        assert_eq!(file.read_rows(c, 4, 0, &mut buffer).unwrap(), []);
+        assert!(file.read_rows(c, 4, 0, &mut buffer).unwrap().is_empty());
         for (row, rows) in [(0, 5), (4, 1), (u64::MAX, 1), (1, u64::MAX)] {
             let error = file.read_rows(c, row, rows, &mut buffer).unwrap_err();
             assert!(error.to_string().contains("which has 4"), "{error}");
