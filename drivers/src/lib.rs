@@ -14,7 +14,10 @@ pub mod engine;
 pub mod fake;
 pub mod gguf;
 pub mod kv;
+pub mod quant;
+pub mod safetensors;
 pub mod sampling;
+pub mod shapes;
 pub mod speculation;
 pub mod tokenizer;
 

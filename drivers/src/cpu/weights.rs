@@ -344,10 +344,10 @@ impl<'a> Loader<'a> {
                     (*first, *last) = ((*first).min(row), (*last).max(row));
                 }
             }
-            for (window, buffer) in windows.iter().zip(buffers.iter_mut()) {
+            let mut pieces: [&[u8]; 2] = [&[], &[]];
+            for ((window, buffer), piece) in windows.iter().zip(buffers.iter_mut()).zip(&mut pieces) {
                 if let Some((tensor, first, last)) = *window {
-                    buffer.resize((last - first + 1) * row_bytes, 0);
-                    self.file.read_part(tensor, (first * row_bytes) as u64, buffer)?;
+                    *piece = self.file.read_rows(tensor, first as u64, (last - first + 1) as u64, buffer)?;
                 }
             }
             for tile in from..to {
@@ -358,7 +358,7 @@ impl<'a> Loader<'a> {
                     .filter_map(|&(tensor, row)| {
                         let at = windows.iter().position(|w| w.is_some_and(|(t, ..)| std::ptr::eq(t, tensor)))?;
                         let start = (row - windows[at]?.1) * row_bytes;
-                        buffers[at].get(start..start + row_bytes)
+                        pieces[at].get(start..start + row_bytes)
                     })
                     .collect();
                 // SAFETY: the tile lies in this matrix's part of the region, and no other member has this tile.
