@@ -1,0 +1,3 @@
+//! Chat.
+mod template;
+pub use template::*;
