@@ -4,6 +4,8 @@
 //! 32, see [`super::activation`]) the signed side, which may be one broadcast from memory. For 16 rows, 32 columns and one
 //! token that is eight dot products, a conversion, and two or three float operations; unpacking is shared by the tokens.
 //!
+//! There is no closure in a kernel: a closure is a function of its own, without the kernel's instructions.
+//!
 //! Each token's sum runs over the blocks in one order, whatever else is in the pass: results are the same bit for bit.
 #![allow(unsafe_code, reason = "vectors and pointers; the contract stands at `Job`")]
 
@@ -125,10 +127,19 @@ trait Codes {
 unsafe fn nibbles<S: Isa>(block: *const u8, row: usize) -> [S::B; 8] {
     // SAFETY: 256 bytes of nibbles lie at `block`.
     unsafe {
-        let bytes = [0, 1, 2, 3].map(|j| S::load_b(block.add(64 * j + 4 * row)));
-        let low = bytes.map(|b| S::and_b(b, 15));
-        let high = bytes.map(|b| S::and_b(S::right::<4>(b), 15));
-        [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3]]
+        let block = block.add(4 * row);
+        let (a, b) = (S::load_b(block), S::load_b(block.add(64)));
+        let (c, d) = (S::load_b(block.add(128)), S::load_b(block.add(192)));
+        [
+            S::and_b(a, 15),
+            S::and_b(b, 15),
+            S::and_b(c, 15),
+            S::and_b(d, 15),
+            S::and_b(S::right::<4>(a), 15),
+            S::and_b(S::right::<4>(b), 15),
+            S::and_b(S::right::<4>(c), 15),
+            S::and_b(S::right::<4>(d), 15),
+        ]
     }
 }
 
@@ -139,16 +150,29 @@ unsafe fn fives<S: Isa>(block: *const u8, plane: *const u8, row: usize) -> [S::B
     unsafe {
         let q = nibbles::<S>(block, row);
         let plane = S::load_b(plane.add(4 * row));
-        let bit = |b: S::B| S::and_b(b, 16);
         [
-            S::or_b(q[0], bit(S::left::<4>(plane))),
-            S::or_b(q[1], bit(S::left::<3>(plane))),
-            S::or_b(q[2], bit(S::left::<2>(plane))),
-            S::or_b(q[3], bit(S::left::<1>(plane))),
-            S::or_b(q[4], bit(plane)),
-            S::or_b(q[5], bit(S::right::<1>(plane))),
-            S::or_b(q[6], bit(S::right::<2>(plane))),
-            S::or_b(q[7], bit(S::right::<3>(plane))),
+            S::or_b(q[0], S::and_b(S::left::<4>(plane), 16)),
+            S::or_b(q[1], S::and_b(S::left::<3>(plane), 16)),
+            S::or_b(q[2], S::and_b(S::left::<2>(plane), 16)),
+            S::or_b(q[3], S::and_b(S::left::<1>(plane), 16)),
+            S::or_b(q[4], S::and_b(plane, 16)),
+            S::or_b(q[5], S::and_b(S::right::<1>(plane), 16)),
+            S::or_b(q[6], S::and_b(S::right::<2>(plane), 16)),
+            S::or_b(q[7], S::and_b(S::right::<3>(plane), 16)),
+        ]
+    }
+}
+
+/// Four groups of nibbles with the two bits above them, from one plane: two bits of each byte for each group.
+#[inline(always)]
+unsafe fn sixes<S: Isa>(q: [S::B; 4], plane: S::B) -> [S::B; 4] {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        [
+            S::or_b(q[0], S::and_b(S::left::<4>(plane), 0x30)),
+            S::or_b(q[1], S::and_b(S::left::<2>(plane), 0x30)),
+            S::or_b(q[2], S::and_b(plane, 0x30)),
+            S::or_b(q[3], S::and_b(S::right::<2>(plane), 0x30)),
         ]
     }
 }
@@ -274,7 +298,17 @@ impl Codes for Q8_0 {
     ) {
         // SAFETY: a unit of this format lies at `unit`; the side has T tokens.
         unsafe {
-            let q = [0, 1, 2, 3, 4, 5, 6, 7].map(|j| S::load_b(unit.add(64 * j + 4 * row)));
+            let codes_at = unit.add(4 * row);
+            let q = [
+                S::load_b(codes_at),
+                S::load_b(codes_at.add(64)),
+                S::load_b(codes_at.add(128)),
+                S::load_b(codes_at.add(192)),
+                S::load_b(codes_at.add(256)),
+                S::load_b(codes_at.add(320)),
+                S::load_b(codes_at.add(384)),
+                S::load_b(codes_at.add(448)),
+            ];
             let scale = S::load_f16(unit.add(512 + 2 * row).cast());
             let Side { codes, meta, width } = side;
             for_tokens!(t < T {
@@ -309,26 +343,18 @@ impl Codes for Q6K {
         unsafe {
             let block = unit.add(64 + 416 * block);
             let q = nibbles::<S>(block, row);
-            let planes = [0, 1].map(|part| S::load_b(block.add(256 + 64 * part + 4 * row)));
-            let six = |part: usize| {
-                let (q, plane) = ([q[4 * part], q[4 * part + 1], q[4 * part + 2], q[4 * part + 3]], planes[part]);
-                let bits = |b: S::B| S::and_b(b, 0x30);
-                [
-                    S::or_b(q[0], bits(S::left::<4>(plane))),
-                    S::or_b(q[1], bits(S::left::<2>(plane))),
-                    S::or_b(q[2], bits(plane)),
-                    S::or_b(q[3], bits(S::right::<2>(plane))),
-                ]
-            };
-            let (first, second) = (six(0), six(1));
-            let scales = [0, 1].map(|part| S::mul(d, S::load_i8(block.add(384 + 16 * part + row).cast())));
+            let first = sixes::<S>([q[0], q[1], q[2], q[3]], S::load_b(block.add(256 + 4 * row)));
+            let second = sixes::<S>([q[4], q[5], q[6], q[7]], S::load_b(block.add(320 + 4 * row)));
+            let scale_first = S::mul(d, S::load_i8(block.add(384 + row).cast()));
+            let scale_second = S::mul(d, S::load_i8(block.add(400 + row).cast()));
             let Side { codes, meta, width } = side;
             for_tokens!(t < T {
                 // The codes stand for `code - 32`: each sum begins with what that takes away.
-                let begin = |part: usize| S::splat_i(meta.add((3 + part) * width + t).cast::<i32>().read());
-                let a = S::to_f(S::dot::<6, 4>(begin(0), &first, codes.add(BLOCK * t)));
-                let b = S::to_f(S::dot::<6, 4>(begin(1), &second, codes.add(BLOCK * t + 16)));
-                let both = S::fma(b, scales[1], S::mul(a, scales[0]));
+                let begin_first = S::splat_i(meta.add(3 * width + t).cast::<i32>().read());
+                let begin_second = S::splat_i(meta.add(4 * width + t).cast::<i32>().read());
+                let a = S::to_f(S::dot::<6, 4>(begin_first, &first, codes.add(BLOCK * t)));
+                let b = S::to_f(S::dot::<6, 4>(begin_second, &second, codes.add(BLOCK * t + 16)));
+                let both = S::fma(b, scale_second, S::mul(a, scale_first));
                 sums[t] = S::fma(both, S::splat(*meta.add(t)), sums[t]);
             });
         }
