@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::BackendError;
 use crate::chat::ChatError;
 use crate::gguf::GgufError;
+use crate::kv::store::StoreError;
 use crate::tokenizer::TokenizerError;
 
 /// Why there is no answer.
@@ -36,6 +37,9 @@ pub enum EngineError {
     /// The request makes no sense.
     #[error("HAECHI-0512: the request is refused: {0}")]
     Request(String),
+    /// A prefix that could not be saved or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The engine's thread is gone.
     #[error("HAECHI-0513: the model's thread ended; restart the model role")]
     Gone,
@@ -56,6 +60,7 @@ impl EngineError {
             Self::Backend(BackendError::Failed(_)) => "HAECHI-0510",
             Self::Overloaded => "HAECHI-0511",
             Self::Request(_) => "HAECHI-0512",
+            Self::Store(error) => error.code(),
             Self::Gone => "HAECHI-0513",
         }
     }

@@ -2,10 +2,11 @@
 //!
 //! In reading order: [`request`] and [`error`] (what goes in and comes out), this file (the caller's side), [`worker`] (the
 //! thread: admission and passes), [`queue`] (who is next), [`plan`] (which tokens go into a pass), [`running`] (one
-//! generation), [`stop`] (stop texts in a stream).
+//! generation), [`stop`] (stop texts in a stream), [`prefixes`] (what outlives the process).
 
 mod error;
 mod plan;
+mod prefixes;
 mod queue;
 mod request;
 mod running;
@@ -26,7 +27,7 @@ use crate::gguf::{self, GgufError};
 use crate::sampling::Sampler;
 use crate::speculation::Drafter;
 use crate::tokenizer::Tokenizer;
-use crate::{Backend, BackendError};
+use crate::{Backend, BackendError, Capabilities};
 
 pub use crate::chat::Turn;
 pub use error::EngineError;
@@ -53,6 +54,7 @@ pub struct Engine {
     tokenizer: Arc<Tokenizer>,
     template: Option<Template>,
     info: Info,
+    capabilities: Capabilities,
     /// Tokens that one sequence may have: the model's context, or all of the cache where that is less.
     room: u32,
 }
@@ -134,7 +136,7 @@ impl Engine {
         let trouble = Trouble::default();
         let waiting = Arc::new(AtomicUsize::new(0));
         let tokenizer = Arc::new(tokenizer);
-        let capabilities = backend.capabilities();
+        let capabilities = backend.capabilities().clone();
         let cache_tokens = u64::from(capabilities.page_tokens) * u64::from(capabilities.pages);
         let room = u32::try_from(cache_tokens).unwrap_or(u32::MAX).min(capabilities.context);
         let worker = Worker::new(
@@ -159,6 +161,7 @@ impl Engine {
             tokenizer,
             template,
             info,
+            capabilities,
             room,
         })
     }
@@ -224,7 +227,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Chat`], [`EngineError::Tokenizer`].
     pub fn prompt_tokens(&self, turns: &[Turn]) -> Result<usize, EngineError> {
-        Ok(self.encode(turns)?.len())
+        Ok(self.prompt(turns)?.len())
     }
 
     /// Well, or what broke. Cheap while all is well; after a failure one token is run, and success makes it well again.
@@ -259,7 +262,11 @@ impl Engine {
         entered.map(drop).map_err(|_| EngineError::Overloaded)
     }
 
-    fn encode(&self, turns: &[Turn]) -> Result<Vec<u32>, EngineError> {
+    /// The tokens of a prompt of these turns.
+    ///
+    /// # Errors
+    /// [`EngineError::Chat`], [`EngineError::Tokenizer`].
+    pub fn prompt(&self, turns: &[Turn]) -> Result<Vec<u32>, EngineError> {
         let template = self.template.as_ref().ok_or_else(|| ChatError::Template("the file has none".to_owned()))?;
         let prompt = template.prompt(turns)?;
         Ok(self.tokenizer.encode_prompt(&prompt.text, &prompt.quoted)?)
@@ -268,7 +275,7 @@ impl Engine {
     /// Checks a request and encodes it, on the caller's thread: the model's does nothing but run the model.
     fn order(&self, request: Request, events: Sender<Event>, cancelled: Arc<AtomicBool>) -> Result<Order, EngineError> {
         request.check()?;
-        let prompt = self.encode(&request.turns)?;
+        let prompt = self.prompt(&request.turns)?;
         if prompt.is_empty() || prompt.len() >= self.room as usize {
             return Err(EngineError::TooLong { prompt: prompt.len(), context: self.room });
         }

@@ -14,6 +14,7 @@ use super::queue::{Queue, is_urgent};
 use super::running::{Order, Running};
 use super::{EngineError, Settings, Trouble};
 use crate::kv::Cache;
+use crate::kv::store::Prefix;
 use crate::speculation::{CROWD, DRAFT_TOKENS, Drafter, lookup};
 use crate::tokenizer::Tokenizer;
 use crate::{Backend, BackendError, Batch};
@@ -23,10 +24,14 @@ pub(super) enum Message {
     Generate(Box<Order>),
     /// Run one token, to see whether the backend works again.
     Probe(Sender<Result<(), EngineError>>),
+    /// Copy the pages that hold the beginning of these tokens.
+    CopyPrefix(Vec<u32>, Sender<Result<Prefix, EngineError>>),
+    /// Put a prefix into the cache; answered with the number of its tokens that are there afterwards.
+    TakePrefix(Prefix, Sender<Result<usize, EngineError>>),
 }
 
 pub(super) struct Worker {
-    backend: Box<dyn Backend>,
+    pub(super) backend: Box<dyn Backend>,
     tokenizer: Arc<Tokenizer>,
     trouble: Trouble,
     chunk_tokens: usize,
@@ -34,7 +39,7 @@ pub(super) struct Worker {
     guesses: bool,
     /// Guesses where looking up finds nothing.
     drafter: Option<Box<dyn Drafter>>,
-    cache: Cache,
+    pub(super) cache: Cache,
     /// How many are in `queue` or on the way to it; the engine's side counts up.
     waiting: Arc<AtomicUsize>,
     queue: Queue<Order>,
@@ -102,6 +107,12 @@ impl Worker {
             Message::Probe(answer) => {
                 let _ = answer.send(self.probe());
             }
+            Message::CopyPrefix(tokens, answer) => {
+                let _ = answer.send(self.copy_prefix(&tokens));
+            }
+            Message::TakePrefix(prefix, answer) => {
+                let _ = answer.send(self.take_prefix(&prefix));
+            }
         }
     }
 
@@ -130,12 +141,16 @@ impl Worker {
         }
     }
 
+    /// Pages that those under way were promised and do not hold yet.
+    pub(super) fn promised(&self) -> usize {
+        self.running.iter().map(|running| running.most_pages.saturating_sub(running.pages.len())).sum()
+    }
+
     /// Moves those who wait into the work as long as there are pages for all that they may need.
     fn admit(&mut self, now: Instant) {
         let broken = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         loop {
-            let promised: usize =
-                self.running.iter().map(|running| running.most_pages.saturating_sub(running.pages.len())).sum();
+            let promised = self.promised();
             let cache = &mut self.cache;
             let mut held = Vec::new();
             let mut most = 0;
