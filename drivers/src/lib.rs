@@ -13,6 +13,7 @@ pub mod cpu;
 pub mod engine;
 pub mod fake;
 pub mod gguf;
+pub mod grammar;
 pub mod kv;
 pub mod sampling;
 pub mod speculation;

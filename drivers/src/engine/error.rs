@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::BackendError;
 use crate::chat::ChatError;
 use crate::gguf::GgufError;
+use crate::grammar::GrammarError;
 use crate::kv::store::StoreError;
 use crate::tokenizer::TokenizerError;
 
@@ -40,6 +41,9 @@ pub enum EngineError {
     /// A prefix that could not be saved or read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A form of the answer that cannot be followed, or not any further.
+    #[error(transparent)]
+    Grammar(#[from] GrammarError),
     /// The engine's thread is gone.
     #[error("HAECHI-0513: the model's thread ended; restart the model role")]
     Gone,
@@ -61,6 +65,7 @@ impl EngineError {
             Self::Overloaded => "HAECHI-0511",
             Self::Request(_) => "HAECHI-0512",
             Self::Store(error) => error.code(),
+            Self::Grammar(error) => error.code(),
             Self::Gone => "HAECHI-0513",
         }
     }

@@ -17,13 +17,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::chat::{ChatError, Template};
 use crate::cpu::{CpuBackend, Limits};
 use crate::gguf::{self, GgufError};
+use crate::grammar::{Compiler, Grammar, GrammarError, Guide};
 use crate::sampling::Sampler;
 use crate::speculation::Drafter;
 use crate::tokenizer::Tokenizer;
@@ -53,6 +54,8 @@ pub struct Engine {
     trouble: Trouble,
     tokenizer: Arc<Tokenizer>,
     template: Option<Template>,
+    /// Made when the first grammar is asked for.
+    compiler: OnceLock<Result<Compiler, GrammarError>>,
     info: Info,
     capabilities: Capabilities,
     /// Tokens that one sequence may have: the model's context, or all of the cache where that is less.
@@ -160,6 +163,7 @@ impl Engine {
             trouble,
             tokenizer,
             template,
+            compiler: OnceLock::new(),
             info,
             capabilities,
             room,
@@ -272,6 +276,10 @@ impl Engine {
         Ok(self.tokenizer.encode_prompt(&prompt.text, &prompt.quoted)?)
     }
 
+    fn guide(&self, grammar: &Grammar) -> Result<Guide, GrammarError> {
+        self.compiler.get_or_init(|| Compiler::new(&self.tokenizer)).as_ref().map_err(Clone::clone)?.compile(grammar)
+    }
+
     /// Checks a request and encodes it, on the caller's thread: the model's does nothing but run the model.
     fn order(&self, request: Request, events: Sender<Event>, cancelled: Arc<AtomicBool>) -> Result<Order, EngineError> {
         request.check()?;
@@ -282,6 +290,7 @@ impl Engine {
         Ok(Order {
             max_tokens: request.max_tokens.min(self.room as usize - prompt.len()),
             sampler: Sampler::new(request.sampling()),
+            guide: request.grammar.as_ref().map(|grammar| self.guide(grammar)).transpose()?,
             prompt,
             stop: request.stop,
             priority: request.priority,

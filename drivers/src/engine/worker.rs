@@ -274,7 +274,7 @@ impl Worker {
             let rows = if count < running.to_read() { 0 } else { 1 + guessed.len() };
             if rows > 0 {
                 batch.want_last_of(u32::try_from(rows).unwrap_or(u32::MAX));
-                batch.likeliest_only &= running.order.sampler.wants_likeliest_only();
+                batch.likeliest_only &= running.order.needs_likeliest_only();
             }
             if reads {
                 running.read_at = now;
