@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(error.code(), "HAECHI-0512", "nothing is computed yet");
         let expected = ask(&first, "a").text;
         let saved = first.save_prefix(&prompt, folder.path(), "system", &key).unwrap();
-        assert!(saved > prompt.len() - 8 && saved % 8 == 0, "{saved} of {}", prompt.len());
+        assert!(saved > prompt.len() - 8 && saved.is_multiple_of(8), "{saved} of {}", prompt.len());
         drop(first);
 
         let second = engine(100);

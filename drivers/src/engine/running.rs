@@ -88,6 +88,8 @@ pub(super) struct Running {
     pub(super) computed: usize,
     /// The pages it holds, in the order of its tokens.
     pub(super) pages: Vec<u32>,
+    /// How many of them are finished and in the cache's tree.
+    pub(super) kept: usize,
     /// Pages it holds at its longest; so many were promised to it.
     pub(super) most_pages: usize,
     /// When a piece of its prompt was read last: background work that waits for that grows urgent too.
@@ -121,6 +123,7 @@ impl Running {
             id,
             tokens: order.prompt.clone(),
             computed: cached,
+            kept: pages.len(),
             pages,
             most_pages,
             read_at: now,

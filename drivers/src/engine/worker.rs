@@ -182,6 +182,7 @@ impl Worker {
 
     /// Guesses what each answer says next, where that pays.
     fn guess(&mut self) {
+        let vocabulary = self.backend.capabilities().vocabulary;
         let Self { running, drafter, .. } = self;
         if !self.guesses || running.len() >= CROWD {
             running.iter_mut().for_each(|running| running.drafts.clear());
@@ -204,7 +205,10 @@ impl Worker {
                 log::warn!("the small model that guesses broke; answers are as before, but slower");
                 *drafter = None;
             }
-            running.drafts.truncate(count);
+            drafts.truncate(count);
+            // A small model may have tokens that this one lacks.
+            let known = drafts.iter().position(|&token| token >= vocabulary).unwrap_or(drafts.len());
+            drafts.truncate(known);
         }
     }
 
@@ -286,7 +290,6 @@ impl Worker {
             return Err(BackendError::Failed("no sequence can go on".to_owned()));
         }
         let Self { backend, logits, .. } = self;
-        logits.clear();
         logits.resize(batch.wanted.len() * vocabulary, 0.0);
         forward(backend.as_mut(), &batch, logits)?;
         self.take_tokens(&carried, vocabulary)
@@ -304,8 +307,12 @@ impl Worker {
                 ended.push(index);
             }
             own.for_each(drop); // rows after a guess that did not hold: the next sequence's begin behind them
-            let computed = running.tokens.get(..running.computed).unwrap_or_default();
-            self.cache.keep(computed, &mut running.pages);
+            let filled = running.computed / self.cache.page_tokens();
+            if filled > running.kept {
+                running.kept = filled;
+                let computed = running.tokens.get(..running.computed).unwrap_or_default();
+                self.cache.keep(computed, &mut running.pages);
+            }
         }
         // From the last, so that the indices before stay right.
         ended.sort_unstable();
@@ -331,10 +338,12 @@ impl Worker {
     }
 
     fn probe(&mut self) -> Result<(), EngineError> {
+        if self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return Ok(()); // another probe was first
+        }
         // Nothing is under way while there is trouble, so there is a page.
         let page = self.cache.take().ok_or_else(|| EngineError::Request("every page is in use".to_owned()))?;
         let Self { backend, logits, .. } = self;
-        logits.clear();
         logits.resize(backend.capabilities().vocabulary as usize, 0.0);
         let result = forward(backend.as_mut(), &Batch::single(&[0], 0, &[page]), logits);
         self.cache.release(&[page]);
