@@ -10,6 +10,7 @@
 
 pub mod bench;
 pub mod chat;
+pub mod convert;
 pub mod cpu;
 pub mod engine;
 pub mod fake;
