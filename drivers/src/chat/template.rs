@@ -6,6 +6,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::thread;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value, ValueKind};
@@ -22,8 +23,12 @@ const MARKS: [char; 2] = ['\u{f8f0}', '\u{f8f1}'];
 /// Instructions that one rendering may take. SmolLM2's template takes 20 for each turn, Llama 3.1's 60.
 const FUEL: u64 = 500_000;
 const RECURSION: usize = 64;
+/// Enough for the deepest value that so much fuel makes; reserved, not used.
+const STACK_BYTES: usize = 512 << 20;
 /// Longest template, in bytes. The longest published has 15 KB.
 const MAX_TEMPLATE_BYTES: usize = 256 << 10;
+/// Longest value that is written as JSON, in bytes.
+const MAX_JSON_BYTES: usize = 4 << 20;
 /// Signs in content are broken up so often; what then still holds one is refused.
 const MAX_BREAKS: u32 = 8;
 const THINK: &str = "<think>";
@@ -185,7 +190,15 @@ impl Template {
         }
         let template =
             self.environment.get_template(NAME).map_err(|error| ChatError::Template(error.kind().to_string()))?;
-        template.render(Value::from_pairs(context)).map_err(|error| self.refusal(&error))
+        let render = || template.render(Value::from_pairs(context)).map_err(|error| self.refusal(&error));
+        // A template can nest lists as deep as its fuel reaches, and each level of a value that is shown or dropped takes
+        // stack. What is not used of the stack costs nothing.
+        let broke = |_| ChatError::Turns("it cannot be run".to_owned());
+        let thread = thread::Builder::new().name("template".to_owned()).stack_size(STACK_BYTES);
+        thread::scope(|scope| {
+            let running = thread.spawn_scoped(scope, render).map_err(|_| broke(()))?;
+            running.join().map_err(|_| broke(()))?
+        })
     }
 
     /// The template's own words only where they stand in the template: it could put content into them.
@@ -280,22 +293,37 @@ fn to_json(value: &Value, arguments: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = arguments.get("indent")?;
     let _: Option<bool> = arguments.get("ensure_ascii")?; // text is left as it is either way
     arguments.assert_all_used()?;
-    let wrong = |_| Error::new(ErrorKind::BadSerialization, "no JSON");
-    let text = match indent {
-        None => {
-            let mut written = Vec::new();
-            value.serialize(&mut Serializer::with_formatter(&mut written, Spaced)).map_err(wrong)?;
-            String::from_utf8(written).map_err(|_| Error::from(ErrorKind::BadSerialization))?
-        }
+    let mut written = Bounded(Vec::new());
+    let done = match indent {
+        None => value.serialize(&mut Serializer::with_formatter(&mut written, Spaced)),
         Some(width) => {
             let indent = " ".repeat(width.min(16));
-            let mut written = Vec::new();
-            let formatter = PrettyFormatter::with_indent(indent.as_bytes());
-            value.serialize(&mut Serializer::with_formatter(&mut written, formatter)).map_err(wrong)?;
-            String::from_utf8(written).map_err(|_| Error::from(ErrorKind::BadSerialization))?
+            value.serialize(&mut Serializer::with_formatter(
+                &mut written,
+                PrettyFormatter::with_indent(indent.as_bytes()),
+            ))
         }
     };
-    Ok(Value::from_safe_string(text))
+    let wrong = || Error::new(ErrorKind::BadSerialization, "it is no JSON, or too long");
+    done.map_err(|_| wrong())?;
+    String::from_utf8(written.0).map(Value::from_safe_string).map_err(|_| wrong())
+}
+
+/// Takes so many bytes and no more: indentation grows with the square of the depth, and fuel is asked only afterwards.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_JSON_BYTES {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// `{"a": 1, "b": [2, 3]}`: a space after each comma and colon.
@@ -468,6 +496,18 @@ mod tests {
             ("{{ [] | tojson }}", "[]"),
         ] {
             assert_eq!(prompt(source, &[Turn::new("user", "x")]).text, expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn values_nested_as_deep_as_fuel_reaches_take_no_process_down() {
+        let (open, close) = ("[".repeat(30), "]".repeat(30));
+        for shown in ["", "{{ n.x == n.x }}", "{{ n.x }}", "{{ n.x | tojson }}", "{{ n.x | tojson(indent=4) }}"] {
+            let source = format!(
+                "{{% set n = namespace(x=[]) %}}{{% for i in range(6000) %}}{{% set n.x = {open}n.x{close} %}}{{% endfor %}}{shown}"
+            );
+            let ended = template(&source).unwrap().prompt(&[Turn::new("user", "x")]);
+            assert!(ended.is_ok() != shown.contains("indent"), "{shown}: {ended:.100?}");
         }
     }
 
