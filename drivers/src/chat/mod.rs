@@ -1,3 +1,18 @@
+<<<<<<< HEAD
 //! Chat.
 mod template;
 pub use template::*;
+=======
+//! Chats: turns become one prompt ([`template`]), and what the model says becomes text, thoughts and calls of tools
+//! ([`reply`], which leaves the calls to [`calls`]).
+//!
+//! Both ends are untrusted: a template comes with a model file, and a model says anything.
+
+mod calls;
+mod reply;
+mod template;
+
+pub use calls::{Call, Calls};
+pub use reply::{Event, Reply};
+pub use template::{ChatError, Options, Prompt, Template, Turn};
+>>>>>>> 9246425eff60f48d56c7add4786b1e881f55542f
