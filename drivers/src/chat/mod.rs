@@ -1,8 +1,3 @@
-<<<<<<< HEAD
-//! Chat.
-mod template;
-pub use template::*;
-=======
 //! Chats: turns become one prompt ([`template`]), and what the model says becomes text, thoughts and calls of tools
 //! ([`reply`], which leaves the calls to [`calls`]).
 //!
@@ -15,4 +10,3 @@ mod template;
 pub use calls::{Call, Calls};
 pub use reply::{Event, Reply};
 pub use template::{ChatError, Options, Prompt, Template, Turn};
->>>>>>> 9246425eff60f48d56c7add4786b1e881f55542f
