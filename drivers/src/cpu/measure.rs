@@ -56,6 +56,7 @@ pub fn kernel_figures(level: Level, columns: usize) -> Result<Vec<KernelFigures>
             };
             let job = Job {
                 weights: weights.pointer(),
+                low: std::ptr::null(),
                 tile_bytes,
                 tiles,
                 units: columns / format.unit_columns(),
