@@ -4,6 +4,7 @@
 //! caller's thread, the mask of each token on the model's; both are bounded, and a grammar that needs more is refused. What
 //! is refused is not quoted: a grammar may hold what a record says.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
@@ -16,6 +17,8 @@ use crate::tokenizer::Tokenizer;
 
 /// Longest schema or expression, and all choices together, in bytes.
 pub const MAX_GRAMMAR_BYTES: usize = 64 << 10;
+/// Longest token that a grammar can use, in bytes: the crate's tree counts depth in few bits. Longer ones are runs of blanks.
+const MAX_TOKEN_BYTES: usize = 200;
 /// Largest number of choices.
 pub const MAX_CHOICES: usize = 512;
 
@@ -91,15 +94,19 @@ impl Compiler {
         let words: Vec<Vec<u8>> = (0..count)
             .map(|token| {
                 let bytes = tokenizer.bytes_of(token);
-                // The crate's mark for special tokens, and no part of any text.
-                if bytes.contains(&TokTrie::SPECIAL_TOKEN_MARKER) { Vec::new() } else { bytes.to_vec() }
+                // The crate's mark for special tokens is no part of any text.
+                let usable = bytes.len() <= MAX_TOKEN_BYTES && !bytes.contains(&TokTrie::SPECIAL_TOKEN_MARKER);
+                if usable { bytes.to_vec() } else { Vec::new() }
             })
             .collect();
-        let trie = TokTrie::from(&TokRxInfo::new(count, first), &words).with_eos_tokens(&ends);
-        let environment: TokEnv = Arc::new(Environment { trie });
-        let slices = SlicedBiasComputer::general_slices();
-        let mut factory =
-            ParserFactory::new(&environment, InferenceCapabilities::default(), &slices).map_err(|_| unusable())?;
+        // The vocabulary is a model file's, and the crate asserts what it expects of one.
+        let build = || {
+            let trie = TokTrie::from(&TokRxInfo::new(count, first), &words).with_eos_tokens(&ends);
+            let environment: TokEnv = Arc::new(Environment { trie });
+            ParserFactory::new(&environment, InferenceCapabilities::default(), &SlicedBiasComputer::general_slices())
+        };
+        let built = catch_unwind(AssertUnwindSafe(build)).map_err(|_| unusable())?;
+        let mut factory = built.map_err(|_| unusable())?;
         *factory.limits_mut() = LIMITS;
         factory.quiet();
         Ok(Self { factory, ends })
@@ -359,6 +366,31 @@ mod tests {
             assert!(error.to_string().starts_with("HAECHI-0516"), "{case}: {error}");
             assert!(!error.to_string().contains("secret"), "{case}: {error}");
         }
+    }
+
+    #[test]
+    fn odd_vocabularies_do_no_harm() {
+        use crate::tokenizer::{Cut, Kind, Vocabulary, alphabet};
+        let mut tokens: Vec<(String, Kind)> =
+            alphabet().iter().map(|letter| (letter.to_string(), Kind::Normal)).collect();
+        tokens.extend(["ab", "ab", &"a".repeat(5000), "\u{fffd}"].map(|text| (text.to_owned(), Kind::UserDefined)));
+        let vocabulary = |ends| Vocabulary {
+            tokens: tokens.clone(),
+            merges: vec![],
+            cut: Cut::Gpt2,
+            begin: None,
+            begin_name: None,
+            ends,
+        };
+        let without_end = Tokenizer::new(vocabulary(vec![])).unwrap();
+        assert_eq!(Compiler::new(&without_end).unwrap_err().code(), "HAECHI-0516");
+        let tokenizer = Tokenizer::new(vocabulary(vec![10])).unwrap();
+        let mut guide = Compiler::new(&tokenizer).unwrap().compile(&Grammar::Regex("a{5000}b".to_owned())).unwrap();
+        let mut logits = vec![1.0; tokenizer.len()];
+        guide.mask(&mut logits).unwrap();
+        let left: Vec<_> =
+            logits.iter().zip(0..).filter(|(logit, _)| logit.is_finite()).map(|(_, token)| token).collect();
+        assert_eq!(left, [97], "neither what comes too early nor what is too long");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! One thread owns the model; requests wait in a queue of fixed length. A full queue is an ordinary answer.
 //!
-//! In reading order: [`request`] and [`error`] (what goes in and comes out), this file (the caller's side), [`worker`] (the
-//! thread: admission and passes), [`queue`] (who is next), [`plan`] (which tokens go into a pass), [`running`] (one
-//! generation), [`stop`] (stop texts in a stream), [`prefixes`] (what outlives the process).
+//! In reading order: `request` and `error` (what goes in and comes out), this file (the caller's side), `worker` (the
+//! thread: admission and passes), `queue` (who is next), `plan` (which tokens go into a pass), `running` (one
+//! generation), `stop` (stop texts in a stream), `prefixes` (what outlives the process).
 
 mod error;
 mod plan;

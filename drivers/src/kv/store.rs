@@ -9,7 +9,7 @@
 //! | 8 | `HAECHIKV` |
 //! | 4 | version, 1 |
 //! | 4, 4, 8 | number of pages, tokens in a page, bytes in a page |
-//! | 32 | SHA-256 of the model file's digest and the driver's name and version: [`Layout::fingerprint`] |
+//! | 32 | SHA-256 of the model file's digest and the driver's name and version |
 //! | 24 | nonce |
 //! | pages × tokens × 4 | token ids, sealed from here on |
 //! | pages × bytes | pages |

@@ -96,7 +96,7 @@ fn an_answer_depends_on_nobody_else() {
 #[test]
 fn a_long_prompt_delays_the_others_by_one_chunk() {
     let log = Log::default();
-    let fake = Fake::lettering(300).taking(Duration::from_micros(500)).logged(&log);
+    let fake = Fake::lettering(300).taking(Duration::from_millis(1)).logged(&log);
     let engine = fake.engine(Settings { chunk_tokens: 32, ..Settings::default() }).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| run(&engine, Request { max_tokens: 300, ..ask("?") }).1.unwrap());
@@ -116,7 +116,7 @@ fn a_long_prompt_delays_the_others_by_one_chunk() {
 #[test]
 fn clinicians_are_served_before_background_work() {
     // Pages for one.
-    let fake = Fake::lettering(20).with_pages(16, 6).taking(Duration::from_millis(2));
+    let fake = Fake::lettering(20).with_pages(16, 6).taking(Duration::from_millis(6));
     let engine = fake.engine(Settings::default()).unwrap();
     let ended = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -154,7 +154,7 @@ fn deadlines_and_cancelling_end_waiting_and_work() {
         assert_eq!((cancelled.finish, cancelled.passes), (Finish::Cancelled, 0));
         let working = working.join().unwrap();
         assert_eq!(working.finish, Finish::Deadline);
-        assert!(working.total_ms < 1000 && working.generated_tokens > 3, "{working:?}");
+        assert!(working.total_ms < 2500 && working.generated_tokens > 3, "{working:?}");
     });
 }
 
