@@ -16,6 +16,8 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::gguf::write::{Planned, Stream};
 use crate::gguf::{DType, GgufError};
 use crate::quant::quantize;
@@ -29,7 +31,7 @@ use plan::{Order, Slab};
 const PIECE_NUMBERS: u64 = 4 << 20;
 
 /// What was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Made {
     /// Tensors in the file.
     pub tensors: usize,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use haechi_drivers::quant::recipe::Recipe;
+use haechi_drivers::shapes::{self, Shape};
 
 use super::terminal;
 use crate::bench;
@@ -61,6 +63,21 @@ pub(crate) enum BenchCommand {
         /// Print one JSON document instead of text
         #[arg(long)]
         json: bool,
+    },
+    /// Make a model file with random weights of a known shape
+    MakeModel {
+        /// l1, llama-1.5b, or a tiny one: l1-tiny, llama-tiny, qwen3-tiny, gemma3-tiny, ...
+        #[arg(long, value_name = "SHAPE", value_parser = shape)]
+        shape: Shape,
+        /// How weights are stored: q4_k_m, q8_0, f16, ...
+        #[arg(long, value_name = "RECIPE", default_value = "q4_k_m", value_parser = super::bundle::recipe)]
+        quant: Recipe,
+        /// File to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Seed of the weights
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
     },
     /// One import in a process of its own
     #[command(hide = true)]
@@ -136,9 +153,18 @@ pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
                 ));
             }
         }
+        BenchCommand::MakeModel { shape, quant, out, seed } => {
+            shapes::make_file(&shape, quant, seed, &out).map_err(Failure::from_room)?;
+            terminal::line(&format!("Made {}: {} with random weights.", out.display(), shape.name));
+        }
         BenchCommand::ImportOne { road, patients, home, input } => {
             terminal::json(&bench::import::one(road, patients, home, &input)?)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A shape by its name.
+fn shape(name: &str) -> Result<Shape, String> {
+    Shape::named(name).ok_or_else(|| format!("there are {}", Shape::names()))
 }
