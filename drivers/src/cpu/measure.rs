@@ -31,8 +31,11 @@ pub struct KernelFigures {
 /// Measures every quantized format, for matrices of `columns` columns (a multiple of 256).
 ///
 /// # Errors
-/// The system's words, if it gives no memory.
+/// The system's words, if it gives no memory or the processor has no such level.
 pub fn kernel_figures(level: Level, columns: usize) -> Result<Vec<KernelFigures>, std::io::Error> {
+    if !level.available() {
+        return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, format!("no {} instructions", level.name())));
+    }
     use Format::{Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0};
     let columns = columns.next_multiple_of(256);
     let mut weights = Buffer::<u8>::new(COLD_BYTES)?;
