@@ -1,8 +1,9 @@
 //! A published model folder (`config.json`, safetensors, `tokenizer.json`) to one GGUF file.
 //!
-//! In reading order: this file (the work, piece by piece), `config` (the folder's settings), `plan` (which tensor is made of
-//! what), `vocabulary` (the tokenizer), `importance` (an importance matrix). Names, keys and orders are those of llama.cpp's
-//! converter (`conversion/*.py`, 2026-11), so the file runs there too. The same folder makes the same bytes on every machine.
+//! In reading order: this file (the work, piece by piece), `config` (the folder's settings), `settings` (the file's), `plan`
+//! (which tensor is made of what), `vocabulary` (the tokenizer), `importance` (an importance matrix). Names, keys and orders
+//! are those of llama.cpp's converter (`conversion/*.py`, 2026-11), so the file runs there too. The same folder makes the
+//! same bytes on every machine.
 //!
 //! The folder is untrusted input: what is missing, has another shape than its settings say, or is not understood is refused
 //! with a sentence. No tensor is held whole.
@@ -10,6 +11,7 @@
 mod config;
 mod importance;
 mod plan;
+mod settings;
 mod vocabulary;
 
 use std::fs::File;
@@ -84,7 +86,7 @@ fn into_part(
     let plan = plan::plan(&config, &weights)?;
     let mut metadata = plan.metadata;
     vocabulary::metadata(folder, plan.vocabulary, &mut metadata)?;
-    plan::general(&config, recipe, &mut metadata);
+    settings::general(&config, recipe, &mut metadata);
     let importance = importance.map(Importance::open).transpose()?;
 
     let planned: Vec<Planned> = plan
