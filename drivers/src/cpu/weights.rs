@@ -5,6 +5,7 @@
 //! is an error, not a crash.
 #![allow(unsafe_code, reason = "threads write disjoint tiles of one region; each block says why that is sound")]
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::config::unusable;
@@ -122,6 +123,8 @@ pub(super) struct Loader<'a> {
     level: Level,
     region: Arc<Region>,
     plan: Vec<(Matrix, Source)>,
+    /// Names of the tensors that the network reads.
+    taken: Mutex<HashSet<&'a str>>,
     floats: bool,
 }
 
@@ -144,7 +147,7 @@ impl<'a> Loader<'a> {
             let gib = bytes as f64 / f64::from(1 << 30);
             unusable(format!("its weights need {gib:.1} GiB of memory, which the system does not give ({error})"))
         })?;
-        Ok(Self { file, level, region: Arc::new(region), plan: Vec::new(), floats: false })
+        Ok(Self { file, level, region: Arc::new(region), plan: Vec::new(), taken: Mutex::default(), floats: false })
     }
 
     /// True if a float matrix was planned: products with it read f32 activations.
@@ -179,6 +182,7 @@ impl<'a> Loader<'a> {
             let found = &tensor.dimensions;
             return Err(unusable(format!("its tensor `{name}` has dimensions {found:?}; {wanted:?} are needed")));
         }
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(&tensor.name);
         Ok(tensor)
     }
 
@@ -336,8 +340,16 @@ impl<'a> Loader<'a> {
     /// Reads and packs what was planned.
     ///
     /// # Errors
-    /// [`GgufError::Io`].
+    /// [`GgufError::Unusable`] if the file has a tensor that the network does not read: it has a meaning that is not
+    /// computed, and the answers would be wrong without a word. [`GgufError::Io`].
     pub(super) fn read(self, team: &mut Team) -> Result<(), GgufError> {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Older files hold the latent's up-projection twice: whole, and split for keys and values.
+        let known = |name: &str| taken.contains(name) || name.ends_with(".attn_kv_b.weight");
+        if let Some(tensor) = self.file.header().tensors.iter().find(|tensor| !known(&tensor.name)) {
+            let name: String = tensor.name.chars().filter(|c| !c.is_control()).take(80).collect();
+            return Err(unusable(format!("its tensor `{name}` has no place in a network of its kind that runs here")));
+        }
         let trouble = Mutex::new(None);
         team.run(&|member| {
             let mut buffers = [Vec::new(), Vec::new()];
