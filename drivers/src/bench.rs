@@ -62,12 +62,12 @@ pub fn run(path: &Path, order: Order) -> Result<Figures, EngineError> {
     let capabilities = backend.capabilities().clone();
     if prompt == 0 || generate == 0 || batch == 0 || capabilities.context < context {
         let most = capabilities.context;
-        let message = format!("{prompt} and {generate} tokens in {batch} sequences must be at least 1 and fit into {most}");
+        let message =
+            format!("{prompt} and {generate} tokens in {batch} sequences must be at least 1 and fit into {most}");
         return Err(EngineError::Request(message));
     }
     let pages_each = context.div_ceil(capabilities.page_tokens);
-    let tables: Vec<Vec<u32>> =
-        (0..fits(batch)).map(|i| (i * pages_each..(i + 1) * pages_each).collect()).collect();
+    let tables: Vec<Vec<u32>> = (0..fits(batch)).map(|i| (i * pages_each..(i + 1) * pages_each).collect()).collect();
     // Any tokens will do; these are spread over the vocabulary (Knuth's multiplier) and the same each time.
     let tokens: Vec<u32> = (0..prompt as u64)
         .map(|i| (i.wrapping_mul(2_654_435_761) % u64::from(capabilities.vocabulary)) as u32)

@@ -1,8 +1,8 @@
 //! Activations as the products want them: 8 bits with a scale for each 32, tokens of a tile side by side.
 
+use super::format::BLOCK;
 use super::memory::Buffer;
 use super::product::{META, TOKENS, padded};
-use super::format::BLOCK;
 
 /// Room for the activations of a pass: `room` tokens of `columns` numbers.
 #[derive(Debug)]

@@ -9,11 +9,11 @@
 //! a decoding step computes them on all threads first: the arithmetic is the same, so the result is the same bit for bit.
 #![allow(unsafe_code, reason = "vectors and pointers; the contract stands at `Span`")]
 
-use super::isa::{Isa, Level, Portable};
-#[cfg(target_arch = "x86_64")]
-use super::isa::{Avx2, Avx512};
 #[cfg(target_arch = "aarch64")]
 use super::isa::Neon;
+#[cfg(target_arch = "x86_64")]
+use super::isa::{Avx2, Avx512};
+use super::isa::{Isa, Level, Portable};
 use super::ops::{dispatched, exp};
 
 /// Tokens of a page.
@@ -238,7 +238,13 @@ dispatched! {
 }
 
 #[inline(always)]
-unsafe fn join_generic<S: Isa>(sums: *mut f32, stats: *mut f32, more_sums: *const f32, more_stats: *const f32, count: usize) {
+unsafe fn join_generic<S: Isa>(
+    sums: *mut f32,
+    stats: *mut f32,
+    more_sums: *const f32,
+    more_stats: *const f32,
+    count: usize,
+) {
     // SAFETY: the caller's contract.
     unsafe {
         let (highest, more) = (*stats, *more_stats);
@@ -355,4 +361,153 @@ dispatched! {
     /// One query of `dimension` numbers (a multiple of 16), scaled, to every `count`-th place from `to` on: as
     /// [`Span::queries`] wants it.
     fn pack_query = pack_query_generic(query: *const f32, dimension: usize, scale: f32, to: *mut u32, count: usize);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::floats::{from_bf16, to_bf16};
+
+    /// bf16 keys, values and weights, and sums in f32: as a part of the largest value.
+    const ERROR: f32 = 1e-2;
+
+    fn number(seed: usize) -> f32 {
+        ((seed * 7919 + seed / 13 * 31) % 997) as f32 / 498.0 - 1.0
+    }
+
+    /// Attention of `count` queries over `positions` positions, by spans as the pass does it.
+    fn spans(
+        level: Level,
+        count: usize,
+        positions: usize,
+        key: usize,
+        value: usize,
+        seen: impl Fn(usize) -> (usize, usize),
+    ) -> Vec<f32> {
+        let pages = positions.div_ceil(PAGE);
+        let mut keys = vec![vec![0_u16; PAGE * key]; pages];
+        let mut values = vec![vec![0_u16; PAGE * value]; pages];
+        let mut queries = vec![0_u32; key / 2 * count];
+        let (mut sums, mut stats) = (vec![0.0; count * value], vec![[f32::NEG_INFINITY, 0.0]; count]);
+        // SAFETY: every buffer has the size that the span says, and the level is available.
+        unsafe {
+            for position in 0..positions {
+                let k: Vec<f32> = (0..key).map(|d| number(position * 131 + d)).collect();
+                let v: Vec<f32> = (0..value).map(|d| number(position * 57 + d * 3)).collect();
+                store_key(level, k.as_ptr(), key, keys[position / PAGE].as_mut_ptr(), position % PAGE);
+                store_value(level, v.as_ptr(), value, values[position / PAGE].as_mut_ptr(), position % PAGE);
+            }
+            for query in 0..count {
+                let q: Vec<f32> = (0..key).map(|d| number(query * 977 + d * 5)).collect();
+                pack_query(level, q.as_ptr(), key, 0.5, queries.as_mut_ptr().add(query), count);
+            }
+            for span in 0..positions.div_ceil(SPAN) {
+                let start = span * SPAN;
+                let here = positions.min(start + SPAN) - start;
+                let page = |pages: &[Vec<u16>]| -> Vec<*const u16> {
+                    pages[start / PAGE..].iter().take(here.div_ceil(PAGE)).map(|page| page.as_ptr()).collect()
+                };
+                let seen: Vec<(usize, usize)> = (0..count)
+                    .map(|query| {
+                        let (from, to) = seen(query);
+                        let to = to.saturating_sub(start).min(SPAN);
+                        (from.saturating_sub(start).min(to), to)
+                    })
+                    .collect();
+                let mut scores = vec![0.0; count * SPAN];
+                let (mut more, mut more_stats) = (vec![0.0; count * value], vec![0.0; count * 2]);
+                let span = Span {
+                    keys: &page(&keys),
+                    values: &page(&values),
+                    positions: here,
+                    queries: queries.as_ptr(),
+                    count,
+                    seen: &seen,
+                    key_dimension: key,
+                    value_dimension: value,
+                    scores: scores.as_mut_ptr(),
+                    sums: more.as_mut_ptr(),
+                    stats: more_stats.as_mut_ptr(),
+                };
+                part(level, &span);
+                for query in 0..count {
+                    let to = sums.as_mut_ptr().add(query * value);
+                    let from = more.as_ptr().add(query * value);
+                    join(level, to, stats[query].as_mut_ptr(), from, more_stats.as_ptr().add(2 * query), value);
+                }
+            }
+            for query in 0..count {
+                finish(level, sums.as_mut_ptr().add(query * value), stats[query][1], value);
+            }
+        }
+        sums
+    }
+
+    fn plain(query: usize, key: usize, value: usize, seen: (usize, usize)) -> Vec<f32> {
+        let half = |x: f32| from_bf16(to_bf16(x));
+        let scores: Vec<f64> = (seen.0..seen.1)
+            .map(|position| {
+                (0..key)
+                    .map(|d| {
+                        let q = half(number(query * 977 + d * 5) * 0.5);
+                        f64::from(q) * f64::from(half(number(position * 131 + d)))
+                    })
+                    .sum()
+            })
+            .collect();
+        let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = scores.iter().map(|score| (score - highest).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        let weighted = |d: usize| {
+            let terms = weights.iter().enumerate();
+            terms.map(|(i, weight)| weight * f64::from(half(number((seen.0 + i) * 57 + d * 3)))).sum::<f64>() / sum
+        };
+        (0..value).map(|d| weighted(d) as f32).collect()
+    }
+
+    #[test]
+    fn it_is_the_plain_softmax_for_every_size_and_window() {
+        for level in Level::ALL.into_iter().filter(|level| level.available()) {
+            for (count, positions, key, value) in [
+                (1, 1, 16, 16),
+                (3, 33, 64, 64),
+                (5, 128, 32, 48),
+                (12, 129, 64, 64),
+                (16, 300, 96, 80),
+                (2, 517, 128, 128),
+            ] {
+                for window in [usize::MAX, 100] {
+                    // Each query sees one position more than the one before, the last sees all.
+                    let seen = |query: usize| {
+                        let to = (positions + query + 1).saturating_sub(count).max(1);
+                        (to.saturating_sub(window), to)
+                    };
+                    let found = spans(level, count, positions, key, value, seen);
+                    for query in 0..count {
+                        let expected = plain(query, key, value, seen(query));
+                        let found = &found[query * value..][..value];
+                        for (found, expected) in found.iter().zip(&expected) {
+                            let what = format!("{level:?}, {count} queries, {positions} positions, window {window}");
+                            assert!((found - expected).abs() < ERROR, "{what}: {found} for {expected}");
+                        }
+                    }
+                    // A query among others is the query alone, to the last bit.
+                    let last = count - 1;
+                    let alone =
+                        spans(
+                            level,
+                            count,
+                            positions,
+                            key,
+                            value,
+                            |query| {
+                                if query == last { seen(last) } else { (0, 1) }
+                            },
+                        );
+                    let same = found[last * value..].iter().zip(&alone[last * value..]);
+                    assert!(same.into_iter().all(|(a, b)| a.to_bits() == b.to_bits()), "{level:?}: others matter");
+                }
+            }
+        }
+    }
 }

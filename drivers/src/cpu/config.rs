@@ -156,7 +156,8 @@ impl Config {
                 if heads % kv_heads != 0 {
                     return Err(unusable(format!("{heads} heads cannot share {kv_heads} keys evenly")));
                 }
-                let fits = key % 16 == 0 && value % 16 == 0 && heads * value % 32 == 0 && heads * key.max(value) <= MAX_WIDTH;
+                let fits =
+                    key % 16 == 0 && value % 16 == 0 && heads * value % 32 == 0 && heads * key.max(value) <= MAX_WIDTH;
                 (key, fits)
             }
             Attention::Latent { heads, latent, plain, value, .. } => {
@@ -247,7 +248,8 @@ impl Reader<'_> {
         if self.architecture == "deepseek2" {
             let rotated = self.number("rope.dimension_count", MAX_HEAD_DIM)?;
             let missing = "its latent attention is in the old form (`attn_kv_b`); convert it again";
-            let key = self.optional("attention.key_length_mla", 1 << 16)?.ok_or_else(|| unusable(missing.to_owned()))?;
+            let key =
+                self.optional("attention.key_length_mla", 1 << 16)?.ok_or_else(|| unusable(missing.to_owned()))?;
             let plain = key.checked_sub(rotated).filter(|&plain| plain > 0);
             let plain = plain.ok_or_else(|| unusable("its rotations do not fit its heads".to_owned()))?;
             if self.fraction("rope.scaling.yarn_log_multiplier")?.is_some_and(|m| m != 0.0) {
@@ -322,7 +324,9 @@ impl Reader<'_> {
         let scores = match self.optional("expert_gating_func", 16)? {
             None | Some(0 | 1) => Scores::Softmax,
             Some(2) => Scores::Sigmoid,
-            Some(other) => return Err(unusable(format!("its experts are scored in the way {other}, which is not known"))),
+            Some(other) => {
+                return Err(unusable(format!("its experts are scored in the way {other}, which is not known")));
+            }
         };
         Ok(Some(Experts {
             count,

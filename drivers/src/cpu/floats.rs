@@ -52,7 +52,9 @@ mod tests {
 
     #[test]
     fn bf16_rounds_to_even() {
-        for (bits, rounded) in [(0x3f80_8000, 0x3f80), (0x3f81_8000, 0x3f82), (0x3f80_8001, 0x3f81), (0xbf80_7fff, 0xbf80)] {
+        for (bits, rounded) in
+            [(0x3f80_8000, 0x3f80), (0x3f81_8000, 0x3f82), (0x3f80_8001, 0x3f81), (0xbf80_7fff, 0xbf80)]
+        {
             assert_eq!(to_bf16(f32::from_bits(bits)), rounded, "{bits:#x}");
         }
         assert_eq!(from_bf16(0x3f80), 1.0);

@@ -39,9 +39,8 @@ impl Region {
         let mapped_bytes = bytes + if huge { HUGE_PAGE } else { 0 };
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches no memory in use.
-        let mapped = unsafe {
-            mmap_anonymous(std::ptr::null_mut(), mapped_bytes, ProtFlags::READ | ProtFlags::WRITE, flags)?
-        };
+        let mapped =
+            unsafe { mmap_anonymous(std::ptr::null_mut(), mapped_bytes, ProtFlags::READ | ProtFlags::WRITE, flags)? };
         let mapped: NonNull<u8> = NonNull::new(mapped.cast()).ok_or(std::io::ErrorKind::OutOfMemory)?;
         let skip = if huge { mapped.as_ptr().align_offset(HUGE_PAGE).min(HUGE_PAGE) } else { 0 };
         // SAFETY: `skip` is at most the HUGE_PAGE bytes that were mapped beyond `bytes`.

@@ -89,14 +89,16 @@ impl CpuBackend {
         let config = Config::from_header(file.header())?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if limits.threads == 0 { cores } else { limits.threads };
-        let memory = |error: std::io::Error| unusable(format!("the system gives no memory or threads for it ({error})"));
+        let memory =
+            |error: std::io::Error| unusable(format!("the system gives no memory or threads for it ({error})"));
         let mut team = Team::new(threads).map_err(memory)?;
 
         let context = limits.context.min(u32::try_from(config.context).unwrap_or(u32::MAX)).max(1);
         let pages = limits.cache_tokens.max(context).div_ceil(PAGE as u32);
         let shape = CacheShape::of(&config);
         let batch_tokens = limits.batch_tokens.max(1);
-        let vocabulary = u32::try_from(config.vocabulary).map_err(|_| unusable("its vocabulary is too large".to_owned()))?;
+        let vocabulary =
+            u32::try_from(config.vocabulary).map_err(|_| unusable("its vocabulary is too large".to_owned()))?;
 
         let mut loader = Loader::new(file, level)?;
         let model = Model::plan(config, context as usize, &mut loader)?;
@@ -132,7 +134,10 @@ impl CpuBackend {
 
 impl std::fmt::Debug for CpuBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CpuBackend").field("level", &self.level).field("capabilities", &self.capabilities).finish_non_exhaustive()
+        f.debug_struct("CpuBackend")
+            .field("level", &self.level)
+            .field("capabilities", &self.capabilities)
+            .finish_non_exhaustive()
     }
 }
 

@@ -158,7 +158,8 @@ impl AttentionWeights {
         match config.attention {
             Attention::Grouped { heads, kv_heads, key, value, .. } => {
                 let query = loader.rotated_matrix(&name("attn_q"), heads * key, width, key, 0, rotated, neighbours)?;
-                let keys = loader.rotated_matrix(&name("attn_k"), kv_heads * key, width, key, 0, rotated, neighbours)?;
+                let keys =
+                    loader.rotated_matrix(&name("attn_k"), kv_heads * key, width, key, 0, rotated, neighbours)?;
                 let values = loader.matrix(&name("attn_v"), kv_heads * value, width)?;
                 let bias = |part: &str, length| loader.vector_if_any(&format!("blk.{layer}.{part}.bias"), length);
                 let biases =

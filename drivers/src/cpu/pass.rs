@@ -3,7 +3,10 @@
 //! Few tokens (a decoding step) are bound by the memory that weights stream from: each thread takes an even, contiguous part
 //! of the rows, and what is small is done by everybody rather than waited for. Many tokens (a prompt) are bound by
 //! arithmetic: threads take pieces as they are free.
-#![allow(unsafe_code, reason = "threads share buffers; each step writes places of its own, and barriers order the steps")]
+#![allow(
+    unsafe_code,
+    reason = "threads share buffers; each step writes places of its own, and barriers order the steps"
+)]
 
 use super::activation::{Activations, View};
 use super::attention::{self, PAGE, QUERIES, SPAN, Span};
@@ -94,7 +97,8 @@ impl Scratch {
         let room = tokens.next_multiple_of(TOKENS);
         let Sizes { inputs, rank, plain, absorbed, mixed, values, key, value } = Sizes::of(config);
         let width = config.width;
-        let many = |columns: usize| (0..members).map(|_| Activations::new(1, columns, floats)).collect::<Result<_, _>>();
+        let many =
+            |columns: usize| (0..members).map(|_| Activations::new(1, columns, floats)).collect::<Result<_, _>>();
         let own = |_| {
             Ok(Own {
                 queries: Buffer::new(QUERIES * key / 2)?,
@@ -169,7 +173,9 @@ impl Sizes {
                 value,
             },
             Attention::Latent { heads, latent, plain, value, query_rank, .. } => Self {
-                inputs: padded(heads * (plain + config.rotated)) + padded(latent + config.rotated) + query_rank.unwrap_or(0),
+                inputs: padded(heads * (plain + config.rotated))
+                    + padded(latent + config.rotated)
+                    + query_rank.unwrap_or(0),
                 rank: query_rank.unwrap_or(0),
                 plain: heads * plain,
                 absorbed: heads * latent,
@@ -539,7 +545,15 @@ impl<'a> Pass<'a> {
     ///
     /// # Safety
     /// `x` has `count` numbers of this member's.
-    unsafe fn turn(&self, x: *mut f32, count: usize, norm: Option<&[f32]>, rotates: bool, layer: usize, position: usize) {
+    unsafe fn turn(
+        &self,
+        x: *mut f32,
+        count: usize,
+        norm: Option<&[f32]>,
+        rotates: bool,
+        layer: usize,
+        position: usize,
+    ) {
         // SAFETY: the caller's contract; the angles were made for every position of the context.
         unsafe {
             if let Some(norm) = norm {
@@ -562,7 +576,8 @@ impl<'a> Pass<'a> {
     }
 
     fn attend_latent(&self, member: &Member<'_>, index: usize, layer: &Layer, input: View) {
-        let AttentionWeights::Latent { query_down, query, latent, absorbed, values, output, .. } = &layer.attention else {
+        let AttentionWeights::Latent { query_down, query, latent, absorbed, values, output, .. } = &layer.attention
+        else {
             return;
         };
         let Attention::Latent { heads, latent: rank, plain, value, .. } = self.model.config.attention else { return };
@@ -577,7 +592,12 @@ impl<'a> Pass<'a> {
             }
             Some((down, norm)) => {
                 let ranked = keys + latent.tiles() * TILE_ROWS;
-                self.products(member, &[product(down, input, ranked), product(latent, input, keys)], sizes.inputs, false);
+                self.products(
+                    member,
+                    &[product(down, input, ranked), product(latent, input, keys)],
+                    sizes.inputs,
+                    false,
+                );
                 // SAFETY: token 0 exists.
                 let view = unsafe { scratch.ranked.view(0) };
                 self.each_token(member, |token| {
@@ -854,7 +874,8 @@ impl<'a> Pass<'a> {
             // SAFETY: the buffers have room for every token of the pass; this member alone has this one.
             unsafe {
                 let scores = std::slice::from_raw_parts_mut(scratch.scores.pointer().add(token * stride), rules.count);
-                let chosen = std::slice::from_raw_parts_mut(scratch.chosen.pointer().add(token * rules.used), rules.used);
+                let chosen =
+                    std::slice::from_raw_parts_mut(scratch.chosen.pointer().add(token * rules.used), rules.used);
                 let weights =
                     std::slice::from_raw_parts_mut(scratch.weights.pointer().add(token * rules.used), rules.used);
                 choose(&rules, scores, bias, chosen, weights);
@@ -992,7 +1013,11 @@ impl<'a> Pass<'a> {
                 ops::norm_quantize(self.level, x, self.model.norm.as_ptr(), width, epsilon, place);
             }
         };
-        if one { norm(0) } else { member.evenly(wanted.len(), norm) }
+        if one {
+            norm(0)
+        } else {
+            member.evenly(wanted.len(), norm)
+        }
         let head = &self.model.head;
         if one && self.batch.likeliest_only && head.format == Format::Q8Planes && head.rows % TILE_ROWS == 0 {
             self.likeliest(member, head, view);
@@ -1131,10 +1156,13 @@ impl Plan {
             for kv_head in 0..kv_heads {
                 for within in (0..group).step_by(at_once) {
                     let (head, count) = (kv_head * group + within, at_once.min(group - within));
-                    let piece = Piece { part: index, kv_head, head, heads: count, token: 0, tokens: part.count, span: None };
+                    let piece =
+                        Piece { part: index, kv_head, head, heads: count, token: 0, tokens: part.count, span: None };
                     if !by_span {
-                        self.pieces.extend((0..part.count).step_by(block).map(|token| {
-                            Piece { token, tokens: block.min(part.count - token), ..piece }
+                        self.pieces.extend((0..part.count).step_by(block).map(|token| Piece {
+                            token,
+                            tokens: block.min(part.count - token),
+                            ..piece
                         }));
                         continue;
                     }

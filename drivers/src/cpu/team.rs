@@ -91,7 +91,8 @@ impl Team {
         let mut team = Self { shared: Arc::clone(&shared), threads: Vec::new() };
         for index in 1..size {
             let shared = Arc::clone(&shared);
-            let thread = std::thread::Builder::new().name(format!("cpu-{index}")).spawn(move || follow(&shared, index))?;
+            let thread =
+                std::thread::Builder::new().name(format!("cpu-{index}")).spawn(move || follow(&shared, index))?;
             team.threads.push(thread);
         }
         Ok(team)
@@ -260,7 +261,8 @@ mod tests {
                         if step % 2 == 0 {
                             member.evenly(37, |i| _ = counts[i].fetch_add(1, Ordering::Relaxed));
                         } else {
-                            let count = |range: Range<usize>| range.for_each(|i| _ = counts[i].fetch_add(1, Ordering::Relaxed));
+                            let count =
+                                |range: Range<usize>| range.for_each(|i| _ = counts[i].fetch_add(1, Ordering::Relaxed));
                             member.freely(37, 1 + step % 3, count);
                         }
                         assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) >= step), "round {round}");

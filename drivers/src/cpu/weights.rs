@@ -186,13 +186,28 @@ impl<'a> Loader<'a> {
         Ok(tensor)
     }
 
-    fn place(&mut self, name: &str, dtype: DType, rows: usize, columns: usize, source: Source) -> Result<Matrix, GgufError> {
-        let format = Format::of(dtype)
-            .ok_or_else(|| unusable(format!("its tensor `{name}` is stored as {}, which is not run here", dtype.name)))?;
+    fn place(
+        &mut self,
+        name: &str,
+        dtype: DType,
+        rows: usize,
+        columns: usize,
+        source: Source,
+    ) -> Result<Matrix, GgufError> {
+        let format = Format::of(dtype).ok_or_else(|| {
+            unusable(format!("its tensor `{name}` is stored as {}, which is not run here", dtype.name))
+        })?;
         self.place_as(name, format, rows, columns, source)
     }
 
-    fn place_as(&mut self, name: &str, format: Format, rows: usize, columns: usize, source: Source) -> Result<Matrix, GgufError> {
+    fn place_as(
+        &mut self,
+        name: &str,
+        format: Format,
+        rows: usize,
+        columns: usize,
+        source: Source,
+    ) -> Result<Matrix, GgufError> {
         if columns % format.unit_columns() != 0 {
             return Err(unusable(format!("its tensor `{name}` has {columns} columns, no whole number of blocks")));
         }
@@ -277,7 +292,10 @@ impl<'a> Loader<'a> {
         let (gate, up) = (gate?, up?);
         if gate.dtype != up.dtype {
             let (a, b) = (gate.dtype.name, up.dtype.name);
-            return Err(unusable(format!("`{}` is stored as {a} and `{}` as {b}, which is not run here", names[0], names[1])));
+            return Err(unusable(format!(
+                "`{}` is stored as {a} and `{}` as {b}, which is not run here",
+                names[0], names[1]
+            )));
         }
         let source = Source::Interleaved { gate: gate.clone(), up: up.clone(), first: plane * rows };
         self.place(names[0], gate.dtype, 2 * rows, columns, source)
@@ -323,7 +341,10 @@ impl<'a> Loader<'a> {
             DType::F16 => two(from_f16),
             DType::BF16 => two(from_bf16),
             other => {
-                return Err(unusable(format!("its tensor `{name}` is stored as {}, which is not run here", other.name)));
+                return Err(unusable(format!(
+                    "its tensor `{name}` is stored as {}, which is not run here",
+                    other.name
+                )));
             }
         };
         Ok(Some(numbers))

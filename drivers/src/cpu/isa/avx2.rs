@@ -170,11 +170,7 @@ impl Isa for Avx2 {
         unsafe { _mm256_srli_epi16::<N>(a) }
     }
     #[inline(always)]
-    unsafe fn dot<const BITS: u32, const N: usize>(
-        mut sum: __m256i,
-        weights: &[__m256i; N],
-        a: *const i8,
-    ) -> __m256i {
+    unsafe fn dot<const BITS: u32, const N: usize>(mut sum: __m256i, weights: &[__m256i; N], a: *const i8) -> __m256i {
         unsafe {
             let ones = _mm256_set1_epi16(1);
             if BITS == 8 {
@@ -183,7 +179,8 @@ impl Isa for Avx2 {
                 let mut j = 0;
                 while j < N {
                     let signed = _mm256_xor_si256(weights[j], _mm256_set1_epi8(-128));
-                    let product = _mm256_maddubs_epi16(_mm256_abs_epi8(signed), _mm256_sign_epi8(four(a.add(4 * j)), signed));
+                    let product =
+                        _mm256_maddubs_epi16(_mm256_abs_epi8(signed), _mm256_sign_epi8(four(a.add(4 * j)), signed));
                     sum = _mm256_add_epi32(sum, _mm256_madd_epi16(product, ones));
                     // The weights stand for `signed + 128`, as they do in every other instruction set.
                     let offset = _mm256_maddubs_epi16(_mm256_set1_epi8(64), four(a.add(4 * j)));

@@ -83,9 +83,7 @@ impl<const BF16: bool> Isa for Avx512<BF16> {
     }
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16) -> __m512 {
-        unsafe {
-            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()))))
-        }
+        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast())))) }
     }
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, x: __m512) {
@@ -149,16 +147,16 @@ impl<const BF16: bool> Isa for Avx512<BF16> {
         unsafe { _mm512_srl_epi16(a, _mm_cvtsi32_si128(N)) }
     }
     #[inline(always)]
-    unsafe fn dot<const BITS: u32, const N: usize>(
-        mut sum: __m512i,
-        weights: &[__m512i; N],
-        a: *const i8,
-    ) -> __m512i {
+    unsafe fn dot<const BITS: u32, const N: usize>(mut sum: __m512i, weights: &[__m512i; N], a: *const i8) -> __m512i {
         unsafe {
             // Unrolled by the compiler: N is 4 or 8.
             let mut j = 0;
             while j < N {
-                sum = _mm512_dpbusd_epi32(sum, weights[j], _mm512_set1_epi32(a.add(4 * j).cast::<i32>().read_unaligned()));
+                sum = _mm512_dpbusd_epi32(
+                    sum,
+                    weights[j],
+                    _mm512_set1_epi32(a.add(4 * j).cast::<i32>().read_unaligned()),
+                );
                 j += 1;
             }
             sum
@@ -172,7 +170,11 @@ impl<const BF16: bool> Isa for Avx512<BF16> {
             if BF16 {
                 let with = _mm512_set1_epi32(with.cast_signed());
                 // Both types are 512 bits without a rule of their own; the standard library offers no cast.
-                _mm512_dpbf16_ps(c, std::mem::transmute::<__m512i, __m512bh>(pairs), std::mem::transmute::<__m512i, __m512bh>(with))
+                _mm512_dpbf16_ps(
+                    c,
+                    std::mem::transmute::<__m512i, __m512bh>(pairs),
+                    std::mem::transmute::<__m512i, __m512bh>(with),
+                )
             } else {
                 let low = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(pairs));
                 let high = _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(-65536)));

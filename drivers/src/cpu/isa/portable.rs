@@ -162,11 +162,7 @@ impl Isa for Portable {
         a
     }
     #[inline(always)]
-    unsafe fn dot<const BITS: u32, const N: usize>(
-        mut sum: Self::I,
-        weights: &[Self::B; N],
-        a: *const i8,
-    ) -> Self::I {
+    unsafe fn dot<const BITS: u32, const N: usize>(mut sum: Self::I, weights: &[Self::B; N], a: *const i8) -> Self::I {
         for (j, weights) in weights.iter().enumerate() {
             let a = unsafe { a.add(4 * j).cast::<[i8; 4]>().read_unaligned() };
             for (lane, sum) in sum.iter_mut().enumerate() {
