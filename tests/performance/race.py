@@ -42,11 +42,6 @@ class Runner:
         self.process.stdin.flush()
         return self.answer()
 
-    def seconds(self):
-        """Processor time so far (proc(5), fields utime and stime)."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
     def close(self):
         self.process.stdin.close()
         self.process.wait()
@@ -65,17 +60,28 @@ def busy_seconds():
     return (sum(fields) - fields[3] - fields[4]) / TICKS
 
 
+def own_seconds(process):
+    """Processor time of one process so far (proc(5), fields utime and stime)."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def beside_others(process, sample):
+    """What `sample` answers, and which part of all processors others had while `process` worked on it."""
+    started, busy, own = time.perf_counter(), busy_seconds(), own_seconds(process)
+    answer = sample()
+    others = (busy_seconds() - busy) - (own_seconds(process) - own)
+    return answer, round(others / (time.perf_counter() - started) / os.cpu_count(), 3)
+
+
 def measured(given, runner, prompt, greedy):
     """One sample: the answer, both probes, and the placement that it counts for."""
     before = placement(given.examples)
-    started, busy, own = time.perf_counter(), busy_seconds(), runner.seconds()
-    answer = runner.sample(prompt, given.generate, greedy)
-    others = (busy_seconds() - busy) - (runner.seconds() - own)
-    others /= (time.perf_counter() - started) * os.cpu_count()
+    answer, others = beside_others(runner.process, lambda: runner.sample(prompt, given.generate, greedy))
     after = placement(given.examples)
     tag = before[1] if before[1] == after[1] else "mixed"
     return answer, {
-        "placement": "busy" if others > OTHERS else tag, "probe_ns": [before[0], after[0]], "others": round(others, 3),
+        "placement": "busy" if others > OTHERS else tag, "probe_ns": [before[0], after[0]], "others": others,
     }
 
 
