@@ -130,7 +130,7 @@ fn error(found: &[f32], expected: &[f32]) -> f32 {
     (difference / squares(&mut expected.iter().map(|n| n - mean))).sqrt()
 }
 
-fn errors(found: &[Vec<f32>], expected: &[Vec<f32>]) -> Vec<f32> {
+pub(crate) fn errors(found: &[Vec<f32>], expected: &[Vec<f32>]) -> Vec<f32> {
     assert_eq!(found.len(), expected.len());
     found.iter().zip(expected).map(|(found, expected)| error(found, expected)).collect()
 }
@@ -157,7 +157,7 @@ fn assert_same(found: &[Vec<f32>], expected: &[Vec<f32>], what: &str) {
     }
 }
 
-fn likeliest(row: &[f32]) -> usize {
+pub(crate) fn likeliest(row: &[f32]) -> usize {
     (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap()
 }
 
