@@ -1,6 +1,6 @@
 //! Writes a model with random weights: `make_model SHAPE RECIPE FILE [SEED]`.
 
-use std::io::BufWriter;
+use std::path::Path;
 use std::process::ExitCode;
 
 use haechi_drivers::quant::recipe::Recipe;
@@ -20,12 +20,10 @@ fn main() -> ExitCode {
         eprintln!("shapes: {}\nrecipes: {}\na seed is a whole number", Shape::names(), Recipe::names());
         return ExitCode::from(2);
     };
-    let made = std::fs::File::create(file)
-        .and_then(|out| shapes::make(&shape, recipe, seed, BufWriter::with_capacity(1 << 20, out)));
-    match made {
+    match shapes::make_file(&shape, recipe, seed, Path::new(file)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{file} cannot be written: {error}");
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }

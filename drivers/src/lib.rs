@@ -1,18 +1,21 @@
 //! Running language models: files, tokenizers, sampling, backends. No word of medicine in here.
 //!
 //! In reading order: this file (the [`Backend`] contract), [`gguf`] (model files), [`tokenizer`] (text to token ids and
-//! back), [`chat`] (turns to one prompt), [`sampling`] (which token comes next), [`cpu`] (the native engine),
-//! [`engine`] (one thread owns the model; requests queue), [`bench`]. [`fake`] is a backend for other rooms' tests.
+//! back), [`chat`] (turns to one prompt), [`sampling`] (which token comes next), [`grammar`] (which may), [`speculation`]
+//! (guessing ahead), [`kv`] (who holds which page), [`cpu`] (the native engine), [`engine`] (one thread owns the model;
+//! requests queue), [`bench`]. [`fake`] is a backend for other rooms' tests.
 //!
 //! A model file is untrusted input, wherever it came from: header, tokenizer, template and weights are checked, bounded,
 //! and refused with a sentence.
 
 pub mod bench;
 pub mod chat;
+pub mod convert;
 pub mod cpu;
 pub mod engine;
 pub mod fake;
 pub mod gguf;
+pub mod grammar;
 pub mod kv;
 pub mod quant;
 pub mod safetensors;

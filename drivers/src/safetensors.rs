@@ -44,8 +44,8 @@ impl Tensor {
     /// Numbers in it.
     #[must_use]
     pub fn numbers(&self) -> u64 {
-        // No overflow: the reader compared the product with the tensor's bytes.
-        self.shape.iter().product()
+        // Of a type that is read, the product fits; of others nobody has compared it with the tensor's bytes.
+        self.shape.iter().fold(1, |product, &length| product.saturating_mul(length))
     }
 }
 

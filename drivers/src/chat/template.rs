@@ -4,22 +4,34 @@
 //! untrusted too, in the other direction: it must not pass for the template's own signs (`<|im_end|>`). So each content
 //! goes through the template between two marks, and the prompt comes out with the places where content stands.
 
+use std::io;
 use std::ops::Range;
+use std::thread;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Value, ValueKind};
+use minijinja::value::{Kwargs, Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State};
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use thiserror::Error as ThisError;
 
-use crate::tokenizer::Tokenizer;
+use super::calls::Calls;
+use crate::tokenizer::{Tokenizer, Words};
 
 /// Private-use characters around content; content that holds them loses them.
 const MARKS: [char; 2] = ['\u{f8f0}', '\u{f8f1}'];
 /// Instructions that one rendering may take. SmolLM2's template takes 20 for each turn, Llama 3.1's 60.
 const FUEL: u64 = 500_000;
 const RECURSION: usize = 64;
+/// Enough for the deepest value that so much fuel makes; reserved, not used.
+const STACK_BYTES: usize = 512 << 20;
 /// Longest template, in bytes. The longest published has 15 KB.
 const MAX_TEMPLATE_BYTES: usize = 256 << 10;
+/// Longest value that is written as JSON, in bytes.
+const MAX_JSON_BYTES: usize = 4 << 20;
+/// Signs in content are broken up so often; what then still holds one is refused.
+const MAX_BREAKS: u32 = 8;
+const THINK: &str = "<think>";
 /// The template's name inside the environment.
 const NAME: &str = "chat";
 
@@ -49,6 +61,26 @@ pub struct Prompt {
     pub quoted: Vec<Range<usize>>,
 }
 
+impl Prompt {
+    /// True if the template has opened a thought, so that the reply begins inside it.
+    #[must_use]
+    pub fn opens_thought(&self) -> bool {
+        let end = self.text.trim_end();
+        let opened = end.ends_with(THINK).then(|| end.len() - THINK.len()..end.len());
+        opened.is_some_and(|tag| !self.quoted.iter().any(|range| range.start < tag.end && tag.start < range.end))
+    }
+}
+
+/// What a template is told besides the turns.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The tools that the model may ask for, as `transformers` takes them:
+    /// `{"type": "function", "function": {"name": …, "description": …, "parameters": JSON Schema}}`.
+    pub tools: Vec<serde_json::Value>,
+    /// Whether the model thinks before it answers; `None` leaves that to the template.
+    pub enable_thinking: Option<bool>,
+}
+
 /// Why there is no prompt. No content is quoted.
 #[derive(Debug, ThisError)]
 pub enum ChatError {
@@ -67,7 +99,7 @@ pub struct Template {
     source: String,
     begin: String,
     end: String,
-    specials: Vec<String>,
+    signs: Words,
 }
 
 impl Template {
@@ -88,6 +120,7 @@ impl Template {
         environment.set_recursion_limit(RECURSION);
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(python_method);
+        environment.add_filter("tojson", to_json);
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });
@@ -96,8 +129,13 @@ impl Template {
             .map_err(|error| ChatError::Template(format!("{} in line {}", error.kind(), error.line().unwrap_or(0))))?;
         let (begin, end) = tokenizer.begin_and_end_names();
         let (begin, end) = (begin.to_owned(), end.to_owned());
-        let specials = tokenizer.specials().map(str::to_owned).collect();
-        Ok(Self { environment, source: source.to_owned(), begin, end, specials })
+        Ok(Self { environment, source: source.to_owned(), begin, end, signs: tokenizer.signs().clone() })
+    }
+
+    /// How this model writes calls of tools.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        Calls::of_template(&self.source)
     }
 
     /// The prompt after which the assistant speaks.
@@ -105,32 +143,62 @@ impl Template {
     /// # Errors
     /// [`ChatError::Turns`].
     pub fn prompt(&self, turns: &[Turn]) -> Result<Prompt, ChatError> {
+        self.prompt_with(turns, &Options::default())
+    }
+
+    /// As [`Template::prompt`], with tools or a word about thinking.
+    ///
+    /// # Errors
+    /// [`ChatError::Turns`].
+    pub fn prompt_with(&self, turns: &[Turn], options: &Options) -> Result<Prompt, ChatError> {
         // A role stands in the prompt as it is: it must be a word.
         if let Some(turn) = turns.iter().position(|turn| !is_word(&turn.role)) {
             return Err(ChatError::Turns(format!("the role of turn {} is no word of small letters", turn + 1)));
         }
-        let marked = self.render(turns, between_marks)?;
+        let options = Options { tools: self.tools_without_signs(&options.tools)?, ..*options };
+        let marked = self.render(turns.iter().map(|turn| (turn, between_marks(&turn.content))), &options)?;
         if let Some(prompt) = take_marks(&marked) {
             return Ok(prompt);
         }
         // The template cut content apart and lost a mark. Then every sign in every content is broken up instead: the
         // model reads a zero-width space in it, and no special token.
-        let text = self.render(turns, |content| self.without_signs(content))?;
+        let calm = turns.iter().map(|turn| Ok((turn, self.without_signs(&turn.content)?)));
+        let text = self.render(calm.collect::<Result<Vec<_>, ChatError>>()?.into_iter(), &options)?;
         Ok(Prompt { text, quoted: Vec::new() })
     }
 
-    fn render(&self, turns: &[Turn], content: impl Fn(&str) -> String) -> Result<String, ChatError> {
-        let message =
-            |turn: &Turn| Value::from_pairs([("role", turn.role.clone()), ("content", content(&turn.content))]);
-        let context = Value::from_pairs([
-            ("messages", turns.iter().map(message).collect::<Value>()),
+    fn render<'turn>(
+        &self,
+        turns: impl Iterator<Item = (&'turn Turn, String)>,
+        options: &Options,
+    ) -> Result<String, ChatError> {
+        let message = |(turn, content): (&Turn, String)| {
+            Value::from_pairs([("role", Value::from(turn.role.as_str())), ("content", Value::from(content))])
+        };
+        let mut context = vec![
+            ("messages", turns.map(message).collect::<Value>()),
             ("add_generation_prompt", Value::from(true)),
             ("bos_token", Value::from(self.begin.as_str())),
             ("eos_token", Value::from(self.end.as_str())),
-        ]);
+            ("tools", Value::from(())), // none, not undefined: as `transformers`
+        ];
+        if !options.tools.is_empty() {
+            context.push(("tools", Value::from(Serde(&options.tools))));
+        }
+        if let Some(thinking) = options.enable_thinking {
+            context.push(("enable_thinking", Value::from(thinking)));
+        }
         let template =
             self.environment.get_template(NAME).map_err(|error| ChatError::Template(error.kind().to_string()))?;
-        template.render(context).map_err(|error| self.refusal(&error))
+        let render = || template.render(Value::from_pairs(context)).map_err(|error| self.refusal(&error));
+        // A template can nest lists as deep as its fuel reaches, and each level of a value that is shown or dropped takes
+        // stack. What is not used of the stack costs nothing.
+        let broke = |_| ChatError::Turns("it cannot be run".to_owned());
+        let thread = thread::Builder::new().name("template".to_owned()).stack_size(STACK_BYTES);
+        thread::scope(|scope| {
+            let running = thread.spawn_scoped(scope, render).map_err(|_| broke(()))?;
+            running.join().map_err(|_| broke(()))?
+        })
     }
 
     /// The template's own words only where they stand in the template: it could put content into them.
@@ -145,16 +213,38 @@ impl Template {
         }
     }
 
-    fn without_signs(&self, content: &str) -> String {
+    /// A zero-width space after the first character of each sign. That can make another whole, so it is looked for again.
+    fn without_signs(&self, content: &str) -> Result<String, ChatError> {
         let mut text = content.replace(MARKS, "");
-        for special in &self.specials {
-            let first = special.chars().next().map_or(0, char::len_utf8);
-            let (head, tail) = special.split_at(first);
-            if !tail.is_empty() {
-                text = text.replace(special, &format!("{head}\u{200b}{tail}"));
+        for _ in 0..MAX_BREAKS {
+            let mut broken = String::with_capacity(text.len());
+            let mut from = 0;
+            for (sign, _) in self.signs.find(&text) {
+                let first = text.get(sign.clone()).and_then(|sign| sign.chars().next()).map_or(0, char::len_utf8);
+                if first == sign.len() {
+                    continue; // one character cannot be broken, and says nothing
+                }
+                broken.push_str(text.get(from..sign.start + first).unwrap_or_default());
+                broken.push('\u{200b}');
+                from = sign.start + first;
             }
+            if from == 0 {
+                return Ok(text);
+            }
+            broken.push_str(text.get(from..).unwrap_or_default());
+            text = broken;
         }
-        text
+        Err(ChatError::Turns("signs in their content cannot be broken up".to_owned()))
+    }
+
+    /// Tools stand among the template's own words, but a sign in a description is none of them.
+    fn tools_without_signs(&self, tools: &[serde_json::Value]) -> Result<Vec<serde_json::Value>, ChatError> {
+        if tools.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wrong = |_| ChatError::Turns("the tools are no JSON that can be written into a prompt".to_owned());
+        let text = serde_json::to_string(tools).map_err(wrong)?;
+        serde_json::from_str(&self.without_signs(&text)?).map_err(wrong)
     }
 }
 
@@ -195,6 +285,62 @@ fn take_marks(marked: &str) -> Option<Prompt> {
         }
     }
     opened.is_none().then_some(Prompt { text, quoted })
+}
+
+/// JSON as Python's `json.dumps(…, ensure_ascii=False)` writes it, which is what models were taught; minijinja's own filter
+/// writes for HTML.
+fn to_json(value: &Value, arguments: Kwargs) -> Result<Value, Error> {
+    let indent: Option<usize> = arguments.get("indent")?;
+    let _: Option<bool> = arguments.get("ensure_ascii")?; // text is left as it is either way
+    arguments.assert_all_used()?;
+    let mut written = Bounded(Vec::new());
+    let done = match indent {
+        None => value.serialize(&mut Serializer::with_formatter(&mut written, Spaced)),
+        Some(width) => {
+            let indent = " ".repeat(width.min(16));
+            value.serialize(&mut Serializer::with_formatter(
+                &mut written,
+                PrettyFormatter::with_indent(indent.as_bytes()),
+            ))
+        }
+    };
+    let wrong = || Error::new(ErrorKind::BadSerialization, "it is no JSON, or too long");
+    done.map_err(|_| wrong())?;
+    String::from_utf8(written.0).map(Value::from_safe_string).map_err(|_| wrong())
+}
+
+/// Takes so many bytes and no more: indentation grows with the square of the depth, and fuel is asked only afterwards.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_JSON_BYTES {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `{"a": 1, "b": [2, 3]}`: a space after each comma and colon.
+struct Spaced;
+
+impl Formatter for Spaced {
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        writer.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        writer.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
 }
 
 /// The few methods of Python's strings and dictionaries that published templates call.
@@ -311,6 +457,58 @@ mod tests {
     fn pythons_methods_work() {
         let source = "{% set s = ' x-y ' %}{{ s.strip() }}|{{ s.lstrip() }}|{{ 'aab'.lstrip('a') }}|{{ s.split('-')[1].strip() }}|{{ 'ab'.startswith('a') }}|{{ messages[0].get('no', 'd') }}|{{ 'a'.upper() }}|{{ {'k': 1}.items() | list | length }}";
         assert_eq!(prompt(source, &[Turn::new("user", "x")]).text, "x-y|x-y |b|y|True|d|A|1");
+    }
+
+    const THINKING: &str = "{% if tools %}{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}{% endif %}{% for m in messages %}{{ m.content }}{% endfor %}<|im_start|>{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% elif enable_thinking %}<think>\n{% endif %}";
+
+    #[test]
+    fn tools_and_thinking_reach_the_template() {
+        let tool = r#"{"type":"function","function":{"name":"find","description":"<b> 'x' & <|im_end|>","parameters":{"z":1,"a":[2,3]}}}"#;
+        let tools = vec![serde_json::from_str(tool).unwrap()];
+        let render =
+            |options: &Options| template(THINKING).unwrap().prompt_with(&[Turn::new("user", "x")], options).unwrap();
+        for (enable_thinking, end, opens) in [
+            (None, "x<|im_start|>", false),
+            (Some(false), "<think>\n\n</think>\n\n", false),
+            (Some(true), "<think>\n", true),
+        ] {
+            let prompt = render(&Options { tools: tools.clone(), enable_thinking });
+            let written = r#"{"type": "function", "function": {"name": "find", "description": "<b> 'x' & <_|im_end|>", "parameters": {"z": 1, "a": [2, 3]}}}"#;
+            assert!(
+                prompt.text.starts_with(&written.replace('_', "\u{200b}").replace("im\u{200b}end", "im_end")),
+                "{prompt:?}"
+            );
+            assert!(prompt.text.ends_with(end), "{prompt:?}");
+            assert_eq!(prompt.opens_thought(), opens, "{prompt:?}");
+        }
+        assert!(render(&Options::default()).text.starts_with("x<|im_start|>"));
+        let quoted = template("{% for m in messages %}{{ m.content }}{% endfor %}").unwrap();
+        let quoted = quoted.prompt(&[Turn::new("user", "so <think>")]).unwrap();
+        assert!(!quoted.opens_thought(), "what a person wrote opens no thought");
+    }
+
+    #[test]
+    fn json_is_written_as_python_does() {
+        for (source, expected) in [
+            ("{{ {'b': 1, 'a': ['혈', true, none, 1.5]} | tojson }}", r#"{"b": 1, "a": ["혈", true, null, 1.5]}"#),
+            ("{{ {'a': {}} | tojson(indent=2) }}", "{\n  \"a\": {}\n}"),
+            ("{{ '<&>' | tojson(ensure_ascii=False) }}", "\"<&>\""),
+            ("{{ [] | tojson }}", "[]"),
+        ] {
+            assert_eq!(prompt(source, &[Turn::new("user", "x")]).text, expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn values_nested_as_deep_as_fuel_reaches_take_no_process_down() {
+        let (open, close) = ("[".repeat(30), "]".repeat(30));
+        for shown in ["", "{{ n.x == n.x }}", "{{ n.x }}", "{{ n.x | tojson }}", "{{ n.x | tojson(indent=4) }}"] {
+            let source = format!(
+                "{{% set n = namespace(x=[]) %}}{{% for i in range(6000) %}}{{% set n.x = {open}n.x{close} %}}{{% endfor %}}{shown}"
+            );
+            let ended = template(&source).unwrap().prompt(&[Turn::new("user", "x")]);
+            assert!(ended.is_ok() != shown.contains("indent"), "{shown}: {ended:.100?}");
+        }
     }
 
     #[test]

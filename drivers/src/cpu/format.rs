@@ -6,6 +6,9 @@
 //! column `16 + 4 * j + c` in its high nibble: what one integer dot product takes. Bits above the fourth lie in planes of
 //! the same order behind the nibbles. Scales of 16 rows stand together, in the file's own precision: nothing is rounded anew.
 //!
+//! A head of `Q8_0` may lie in two planes instead, all high nibbles with the scales before all low nibbles: the likeliest token
+//! is found by streaming the first alone (see [`super::head`]).
+//!
 //! Sizes in bytes of a block of 32 columns by 16 rows, beside what the file needs: `Q4_0` 288 (288), `Q4_1` 320 (320), `Q5_0`
 //! 352 (352), `Q5_1` 384 (384), `Q8_0` 544 (544), `Q4_K` 296 (288), `Q5_K` 360 (352), `Q6_K` 424 (420).
 
@@ -26,6 +29,8 @@ pub(super) enum Format {
     Q5_0,
     Q5_1,
     Q8_0,
+    /// `Q8_0` in two planes; unit and tile are those of the first.
+    Q8Planes,
     Q4K,
     Q5K,
     Q6K,
@@ -33,6 +38,9 @@ pub(super) enum Format {
     BF16,
     F32,
 }
+
+/// Bytes of a block of low nibbles in the second plane of [`Format::Q8Planes`].
+pub(super) const LOW_PLANE_BYTES: usize = 256;
 
 impl Format {
     /// The format for weights that a file stores as `dtype`.
@@ -61,7 +69,7 @@ impl Format {
     /// Columns of a unit.
     pub(super) const fn unit_columns(self) -> usize {
         match self {
-            Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => BLOCK,
+            Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 | Self::Q8Planes => BLOCK,
             Self::Q4K | Self::Q5K | Self::Q6K => SUPER * BLOCK,
             Self::F16 | Self::BF16 | Self::F32 => 1,
         }
@@ -70,7 +78,7 @@ impl Format {
     /// Bytes of a unit of 16 rows.
     pub(super) const fn unit_bytes(self) -> usize {
         match self {
-            Self::Q4_0 => 256 + 32,
+            Self::Q4_0 | Self::Q8Planes => 256 + 32,
             Self::Q4_1 => 256 + 64,
             Self::Q5_0 => 256 + 64 + 32,
             Self::Q5_1 => 256 + 64 + 64,
@@ -90,7 +98,7 @@ impl Format {
             Self::Q4_1 => 20,
             Self::Q5_0 => 22,
             Self::Q5_1 => 24,
-            Self::Q8_0 => 34,
+            Self::Q8_0 | Self::Q8Planes => 34,
             Self::Q4K => 144,
             Self::Q5K => 176,
             Self::Q6K => 210,
@@ -109,14 +117,18 @@ impl Format {
         columns / self.unit_columns() * self.file_unit_bytes()
     }
 
-    /// Packs up to 16 rows, each as the file stores it, into `tile`, which is zeroed. A missing row stays zero.
-    pub(super) fn pack(self, rows: &[&[u8]], tile: &mut [u8]) {
+    /// Packs up to 16 rows, each as the file stores it, into `tile`, and into `low` what lies in a second plane. Both are
+    /// zeroed; a missing row stays zero.
+    pub(super) fn pack(self, rows: &[&[u8]], tile: &mut [u8], low: &mut [u8]) {
         for (row, bytes) in rows.iter().enumerate().take(TILE_ROWS) {
             let units = bytes.chunks_exact(self.file_unit_bytes()).zip(tile.chunks_exact_mut(self.unit_bytes()));
             match self {
                 Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => {
                     units.for_each(|(file, unit)| self.pack_block(row, file, unit));
                 }
+                Self::Q8Planes => units
+                    .zip(low.chunks_exact_mut(LOW_PLANE_BYTES))
+                    .for_each(|((file, high), low)| pack_planes(row, file, high, low)),
                 Self::Q4K | Self::Q5K => units.for_each(|(file, unit)| self.pack_affine_super(row, file, unit)),
                 Self::Q6K => units.for_each(|(file, unit)| pack_q6k(row, file, unit)),
                 Self::F16 | Self::BF16 => units.for_each(|(file, unit)| put(unit, 2 * row, file)),
@@ -184,7 +196,20 @@ impl Format {
     }
 
     /// Row `row` of a tile as numbers: `columns` of them. For looking up one row now and then.
-    pub(super) fn unpack_row(self, tile: &[u8], row: usize, out: &mut [f32]) {
+    pub(super) fn unpack_row(self, tile: &[u8], low: &[u8], row: usize, out: &mut [f32]) {
+        if self == Self::Q8Planes {
+            let units = tile.chunks_exact(self.unit_bytes()).zip(low.chunks_exact(LOW_PLANE_BYTES));
+            for ((high, low), out) in units.zip(out.chunks_mut(BLOCK)) {
+                let scale = from_f16(u16::from_le_bytes([high[256 + 2 * row], high[257 + 2 * row]]));
+                for (i, x) in out.iter_mut().enumerate() {
+                    let at = 64 * (i % 16 / 4) + 4 * row + i % 4;
+                    let code =
+                        if i < 16 { (high[at] << 4) | (low[at] & 15) } else { (high[at] & 0xf0) | (low[at] >> 4) };
+                    *x = scale * f32::from((code ^ 0x80).cast_signed());
+                }
+            }
+            return;
+        }
         let units = tile.chunks_exact(self.unit_bytes()).zip(out.chunks_mut(self.unit_columns()));
         for (unit, out) in units {
             let half = |at: usize| from_f16(u16::from_le_bytes([unit[at + 2 * row], unit[at + 2 * row + 1]]));
@@ -234,6 +259,7 @@ impl Format {
                         }
                     }
                 }
+                Self::Q8Planes => {} // above
                 Self::F16 => out.iter_mut().for_each(|x| *x = half(0)),
                 Self::BF16 => {
                     let bits = u16::from_le_bytes([unit[2 * row], unit[2 * row + 1]]);
@@ -244,6 +270,19 @@ impl Format {
                     out.iter_mut().for_each(|x| *x = f32::from_le_bytes(bytes));
                 }
             }
+        }
+    }
+}
+
+/// ggml's `Q8_0`, its codes moved to 0..256 and cut into nibbles.
+fn pack_planes(row: usize, file: &[u8], high: &mut [u8], low: &mut [u8]) {
+    put(high, 256 + 2 * row, &file[..2]);
+    let code = |column: usize| file[2 + column] ^ 0x80;
+    for j in 0..4 {
+        for c in 0..4 {
+            let (first, second) = (code(4 * j + c), code(16 + 4 * j + c));
+            high[64 * j + 4 * row + c] = (first >> 4) | (second & 0xf0);
+            low[64 * j + 4 * row + c] = (first & 15) | (second << 4);
         }
     }
 }

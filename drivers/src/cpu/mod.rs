@@ -15,6 +15,7 @@ mod config;
 mod floats;
 mod format;
 mod isa;
+mod measure;
 mod memory;
 mod model;
 mod ops;
@@ -27,6 +28,7 @@ use crate::gguf::{self, GgufError};
 use crate::{Backend, BackendError, Batch, Capabilities};
 
 pub use isa::Level;
+pub use measure::{KernelFigures, kernel_figures};
 
 use attention::PAGE;
 use cache::{Cache, CacheShape};

@@ -103,13 +103,11 @@ impl Model {
     /// As [`Loader::matrix`].
     pub(super) fn plan(config: Config, context: usize, loader: &mut Loader<'_>) -> Result<Self, GgufError> {
         let Config { width, vocabulary, rotated, rotations, .. } = config;
-        let embedding = loader.matrix("token_embd.weight", vocabulary, width)?;
+        let tied = !loader.has("output.weight");
+        let place = if tied { Loader::head } else { Loader::matrix };
+        let embedding = place(loader, "token_embd.weight", vocabulary, width)?;
         let layers = (0..config.layers).map(|layer| Layer::plan(&config, layer, loader)).collect::<Result<_, _>>()?;
-        let head = match loader.matrix("output.weight", vocabulary, width) {
-            Ok(head) => head,
-            Err(_) if !loader.has("output.weight") => embedding.clone(),
-            Err(error) => return Err(error),
-        };
+        let head = if tied { embedding.clone() } else { loader.head("output.weight", vocabulary, width)? };
         let factors = loader.vector_if_any("rope_freqs.weight", rotated / 2)?;
         let angles = |base, divisor| Angles::new(context, rotated, base, divisor, factors.as_deref());
         let windowed = if config.window.is_some() { context } else { 0 };

@@ -9,12 +9,12 @@ use super::activation::{Activations, View};
 use super::attention::{self, PAGE, QUERIES, SPAN, Span};
 use super::cache::Cache;
 use super::config::{Attention, Config, Experts, Scores};
-use super::format::BLOCK;
+use super::format::{BLOCK, Format};
 use super::isa::{Level, TILE_ROWS};
 use super::memory::Buffer;
 use super::model::{AttentionWeights, Feed, Gated, Layer, Model};
 use super::ops;
-use super::product::{Job, Kernel, TOKENS, padded};
+use super::product::{self, Job, Kernel, META, TOKENS, padded};
 use super::team::Member;
 use super::weights::Matrix;
 use crate::Batch;
@@ -57,7 +57,12 @@ pub(super) struct Scratch {
     /// Attention's parts.
     part_sums: Buffer<f32>,
     part_stats: Buffer<f32>,
+    /// For each member the highest lower bound of its logits, each on a line of its own.
+    bars: Buffer<f32>,
 }
+
+/// Numbers from one member's bar to the next.
+const BAR_STRIDE: usize = 32;
 
 #[derive(Debug)]
 struct Own {
@@ -132,6 +137,7 @@ impl Scratch {
             mixture: config.experts.map(mixture).transpose()?,
             part_sums: Buffer::new(0)?,
             part_stats: Buffer::new(0)?,
+            bars: Buffer::new(members * BAR_STRIDE)?,
         })
     }
 }
@@ -404,6 +410,7 @@ impl<'a> Pass<'a> {
         let place = unsafe { input.place(count, token).from_block(block) };
         Job {
             weights: matrix.tile(tiles.start),
+            low: matrix.low(tiles.start),
             tile_bytes: matrix.tile_bytes,
             tiles: tiles.len(),
             units: matrix.units(),
@@ -987,11 +994,50 @@ impl<'a> Pass<'a> {
         };
         if one { norm(0) } else { member.evenly(wanted.len(), norm) }
         let head = &self.model.head;
+        if one && self.batch.likeliest_only && head.format == Format::Q8Planes && head.rows % TILE_ROWS == 0 {
+            self.likeliest(member, head, view);
+            return;
+        }
         let some = |tiles: std::ops::Range<usize>| self.head_tiles(member, head, view, tiles);
         if wanted.len() <= TOKENS {
             some(member.share(head.tiles()));
         } else {
             member.freely(head.tiles(), TILES_AT_ONCE, some);
+        }
+    }
+
+    /// Logits of the tokens that can be the likeliest, minus infinity for the others: most are ruled out by half of their
+    /// bits, and the other half of the head is never read.
+    fn likeliest(&self, member: &Member<'_>, head: &Matrix, view: View) {
+        let mine = member.share(head.tiles());
+        let logits = self.logits.pointer();
+        // SAFETY: the view has one token; the logits have a place for each row, and this member alone has these.
+        unsafe {
+            let out = logits.add(mine.start * TILE_ROWS);
+            let job = self.job(head, mine.clone(), view, 0, 1, 0, out, head.rows, false);
+            let squares: Vec<f32> = (0..head.units())
+                .map(|block| {
+                    let codes = std::slice::from_raw_parts(job.codes.add(block * BLOCK), BLOCK);
+                    let sum: i32 = codes.iter().map(|&code| i32::from(code) * i32::from(code)).sum();
+                    let scale = *job.meta.add(block * META);
+                    scale * scale * sum as f32
+                })
+                .collect();
+            let mut lowest = f32::NEG_INFINITY;
+            product::bounds(self.level, &job, squares.as_ptr(), &mut lowest);
+            self.scratch.bars.pointer().add(member.index * BAR_STRIDE).write(lowest);
+            member.barrier();
+            let bars = (0..member.size).map(|i| *self.scratch.bars.pointer().add(i * BAR_STRIDE));
+            let bar = bars.fold(f32::NEG_INFINITY, f32::max);
+            for tile in mine {
+                let rows = std::slice::from_raw_parts_mut(logits.add(tile * TILE_ROWS), TILE_ROWS);
+                if rows.iter().any(|&upper| upper >= bar || upper.is_nan()) {
+                    let out = rows.as_mut_ptr();
+                    head.kernels.of(1)(&self.job(head, tile..tile + 1, view, 0, 1, 0, out, head.rows, false));
+                } else {
+                    rows.fill(f32::NEG_INFINITY);
+                }
+            }
         }
     }
 

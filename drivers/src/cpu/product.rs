@@ -4,10 +4,12 @@
 //! 32, see [`super::activation`]) the signed side, which may be one broadcast from memory. For 16 rows, 32 columns and one
 //! token that is eight dot products, a conversion, and two or three float operations; unpacking is shared by the tokens.
 //!
+//! There is no closure in a kernel: a closure is a function of its own, without the kernel's instructions.
+//!
 //! Each token's sum runs over the blocks in one order, whatever else is in the pass: results are the same bit for bit.
 #![allow(unsafe_code, reason = "vectors and pointers; the contract stands at `Job`")]
 
-use super::format::{BLOCK, Format};
+use super::format::{BLOCK, Format, LOW_PLANE_BYTES};
 use super::isa::{Isa, Level, Portable, TILE_ROWS};
 #[cfg(target_arch = "x86_64")]
 use super::isa::{Avx2, Avx512};
@@ -28,6 +30,8 @@ pub(super) const META: usize = 5;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Job {
     pub(super) weights: *const u8,
+    /// The second plane of the first tile, for the format that has one; [`LOW_PLANE_BYTES`] a unit.
+    pub(super) low: *const u8,
     pub(super) tile_bytes: usize,
     pub(super) tiles: usize,
     /// Units of a tile.
@@ -125,10 +129,19 @@ trait Codes {
 unsafe fn nibbles<S: Isa>(block: *const u8, row: usize) -> [S::B; 8] {
     // SAFETY: 256 bytes of nibbles lie at `block`.
     unsafe {
-        let bytes = [0, 1, 2, 3].map(|j| S::load_b(block.add(64 * j + 4 * row)));
-        let low = bytes.map(|b| S::and_b(b, 15));
-        let high = bytes.map(|b| S::and_b(S::right::<4>(b), 15));
-        [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3]]
+        let block = block.add(4 * row);
+        let (a, b) = (S::load_b(block), S::load_b(block.add(64)));
+        let (c, d) = (S::load_b(block.add(128)), S::load_b(block.add(192)));
+        [
+            S::and_b(a, 15),
+            S::and_b(b, 15),
+            S::and_b(c, 15),
+            S::and_b(d, 15),
+            S::and_b(S::right::<4>(a), 15),
+            S::and_b(S::right::<4>(b), 15),
+            S::and_b(S::right::<4>(c), 15),
+            S::and_b(S::right::<4>(d), 15),
+        ]
     }
 }
 
@@ -139,16 +152,29 @@ unsafe fn fives<S: Isa>(block: *const u8, plane: *const u8, row: usize) -> [S::B
     unsafe {
         let q = nibbles::<S>(block, row);
         let plane = S::load_b(plane.add(4 * row));
-        let bit = |b: S::B| S::and_b(b, 16);
         [
-            S::or_b(q[0], bit(S::left::<4>(plane))),
-            S::or_b(q[1], bit(S::left::<3>(plane))),
-            S::or_b(q[2], bit(S::left::<2>(plane))),
-            S::or_b(q[3], bit(S::left::<1>(plane))),
-            S::or_b(q[4], bit(plane)),
-            S::or_b(q[5], bit(S::right::<1>(plane))),
-            S::or_b(q[6], bit(S::right::<2>(plane))),
-            S::or_b(q[7], bit(S::right::<3>(plane))),
+            S::or_b(q[0], S::and_b(S::left::<4>(plane), 16)),
+            S::or_b(q[1], S::and_b(S::left::<3>(plane), 16)),
+            S::or_b(q[2], S::and_b(S::left::<2>(plane), 16)),
+            S::or_b(q[3], S::and_b(S::left::<1>(plane), 16)),
+            S::or_b(q[4], S::and_b(plane, 16)),
+            S::or_b(q[5], S::and_b(S::right::<1>(plane), 16)),
+            S::or_b(q[6], S::and_b(S::right::<2>(plane), 16)),
+            S::or_b(q[7], S::and_b(S::right::<3>(plane), 16)),
+        ]
+    }
+}
+
+/// Four groups of nibbles with the two bits above them, from one plane: two bits of each byte for each group.
+#[inline(always)]
+unsafe fn sixes<S: Isa>(q: [S::B; 4], plane: S::B) -> [S::B; 4] {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        [
+            S::or_b(q[0], S::and_b(S::left::<4>(plane), 0x30)),
+            S::or_b(q[1], S::and_b(S::left::<2>(plane), 0x30)),
+            S::or_b(q[2], S::and_b(plane, 0x30)),
+            S::or_b(q[3], S::and_b(S::right::<2>(plane), 0x30)),
         ]
     }
 }
@@ -172,6 +198,67 @@ unsafe fn affine<S: Isa, const BITS: u32, const T: usize>(
         });
     }
 }
+
+/// Weights are `scale * (code - 128)`.
+#[inline(always)]
+unsafe fn offset_128<S: Isa, const T: usize>(q: &[S::B; 8], scale: S::F, side: Side, sums: &mut [S::F; T]) {
+    // SAFETY: the side has T tokens.
+    unsafe {
+        let Side { codes, meta, width } = side;
+        for_tokens!(t < T {
+            // The sum begins with what the offset takes away.
+            let begin = S::splat_i(meta.add(2 * width + t).cast::<i32>().read());
+            let whole = S::to_f(S::dot::<8, 8>(begin, q, codes.add(BLOCK * t)));
+            sums[t] = S::fma(whole, S::mul(scale, S::splat(*meta.add(t))), sums[t]);
+        });
+    }
+}
+
+/// The upper bounds of the logits of one token, from the high nibbles alone; returns the highest lower bound.
+///
+/// What a low nibble adds is taken as its mean, 7.5, give or take: its variance is 21.25 (uniform), so the sum's is 21.25 times
+/// the sum over the blocks of (scale · activation scale)² · sum of squared codes. The bounds are [`SIGMAS`] of its roots away.
+///
+/// # Safety
+/// As [`Job`], for [`Format::Q8Planes`] and one token; `squares` has for each block the activations' sum of squares.
+#[inline(always)]
+unsafe fn bounds_generic<S: Isa>(job: &Job, squares: *const f32, lowest: &mut f32) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let mut best = S::splat(f32::NEG_INFINITY);
+        for tile in 0..job.tiles {
+            let mut row = 0;
+            while row < TILE_ROWS {
+                let mut unit = job.weights.add(tile * job.tile_bytes);
+                let mut sum = S::splat(0.0);
+                let mut variance = S::splat(0.0);
+                for block in 0..job.units {
+                    let q = nibbles::<S>(unit, row);
+                    let scale = S::load_f16(unit.add(256 + 2 * row).cast());
+                    let meta = job.meta.add(META * block);
+                    let whole = S::to_f(S::dot::<4, 8>(S::splat_i(0), &q, job.codes.add(BLOCK * block)));
+                    // 16 · high + 7.5 - 128
+                    sum = S::fma(scale, S::splat(-120.5 * *meta.add(1)), sum);
+                    sum = S::fma(whole, S::mul(scale, S::splat(16.0 * *meta)), sum);
+                    variance = S::fma(S::mul(scale, scale), S::splat(*squares.add(block)), variance);
+                    unit = unit.add(Q4_0::UNIT_BYTES);
+                }
+                let away = S::mul(S::sqrt(variance), S::splat(SIGMAS * 4.609_772));
+                S::store(job.out.add(tile * TILE_ROWS + row), S::add(sum, away));
+                best = S::max(best, S::sub(sum, away));
+                row += S::LANES;
+            }
+        }
+        *lowest = S::highest(best);
+    }
+}
+super::ops::dispatched! {
+    /// The upper bounds of the logits of one token, to the job's `out`, and the highest lower bound, to `lowest`.
+    fn bounds = bounds_generic(job: &Job, squares: *const f32, lowest: &mut f32);
+}
+
+/// How far a bound lies from its estimate. Six: of 10^9 rows two lie beyond, and such a row must also be the likeliest.
+const SIGMAS: f32 = 6.0;
 
 struct Q4_0;
 struct Q4_1;
@@ -274,15 +361,19 @@ impl Codes for Q8_0 {
     ) {
         // SAFETY: a unit of this format lies at `unit`; the side has T tokens.
         unsafe {
-            let q = [0, 1, 2, 3, 4, 5, 6, 7].map(|j| S::load_b(unit.add(64 * j + 4 * row)));
+            let codes_at = unit.add(4 * row);
+            let q = [
+                S::load_b(codes_at),
+                S::load_b(codes_at.add(64)),
+                S::load_b(codes_at.add(128)),
+                S::load_b(codes_at.add(192)),
+                S::load_b(codes_at.add(256)),
+                S::load_b(codes_at.add(320)),
+                S::load_b(codes_at.add(384)),
+                S::load_b(codes_at.add(448)),
+            ];
             let scale = S::load_f16(unit.add(512 + 2 * row).cast());
-            let Side { codes, meta, width } = side;
-            for_tokens!(t < T {
-                // The codes stand for `code - 128`: the sum begins with what that takes away.
-                let begin = S::splat_i(meta.add(2 * width + t).cast::<i32>().read());
-                let whole = S::to_f(S::dot::<8, 8>(begin, &q, codes.add(BLOCK * t)));
-                sums[t] = S::fma(whole, S::mul(scale, S::splat(*meta.add(t))), sums[t]);
-            });
+            offset_128::<S, T>(&q, scale, side, sums);
         }
     }
 }
@@ -309,26 +400,18 @@ impl Codes for Q6K {
         unsafe {
             let block = unit.add(64 + 416 * block);
             let q = nibbles::<S>(block, row);
-            let planes = [0, 1].map(|part| S::load_b(block.add(256 + 64 * part + 4 * row)));
-            let six = |part: usize| {
-                let (q, plane) = ([q[4 * part], q[4 * part + 1], q[4 * part + 2], q[4 * part + 3]], planes[part]);
-                let bits = |b: S::B| S::and_b(b, 0x30);
-                [
-                    S::or_b(q[0], bits(S::left::<4>(plane))),
-                    S::or_b(q[1], bits(S::left::<2>(plane))),
-                    S::or_b(q[2], bits(plane)),
-                    S::or_b(q[3], bits(S::right::<2>(plane))),
-                ]
-            };
-            let (first, second) = (six(0), six(1));
-            let scales = [0, 1].map(|part| S::mul(d, S::load_i8(block.add(384 + 16 * part + row).cast())));
+            let first = sixes::<S>([q[0], q[1], q[2], q[3]], S::load_b(block.add(256 + 4 * row)));
+            let second = sixes::<S>([q[4], q[5], q[6], q[7]], S::load_b(block.add(320 + 4 * row)));
+            let scale_first = S::mul(d, S::load_i8(block.add(384 + row).cast()));
+            let scale_second = S::mul(d, S::load_i8(block.add(400 + row).cast()));
             let Side { codes, meta, width } = side;
             for_tokens!(t < T {
                 // The codes stand for `code - 32`: each sum begins with what that takes away.
-                let begin = |part: usize| S::splat_i(meta.add((3 + part) * width + t).cast::<i32>().read());
-                let a = S::to_f(S::dot::<6, 4>(begin(0), &first, codes.add(BLOCK * t)));
-                let b = S::to_f(S::dot::<6, 4>(begin(1), &second, codes.add(BLOCK * t + 16)));
-                let both = S::fma(b, scales[1], S::mul(a, scales[0]));
+                let begin_first = S::splat_i(meta.add(3 * width + t).cast::<i32>().read());
+                let begin_second = S::splat_i(meta.add(4 * width + t).cast::<i32>().read());
+                let a = S::to_f(S::dot::<6, 4>(begin_first, &first, codes.add(BLOCK * t)));
+                let b = S::to_f(S::dot::<6, 4>(begin_second, &second, codes.add(BLOCK * t + 16)));
+                let both = S::fma(b, scale_second, S::mul(a, scale_first));
                 sums[t] = S::fma(both, S::splat(*meta.add(t)), sums[t]);
             });
         }
@@ -371,6 +454,56 @@ unsafe fn put<S: Isa, const T: usize>(job: &Job, from: usize, at: usize, sums: &
             let to = job.out.add((from + t) * job.out_stride + at);
             S::store(to, if job.add { S::add(S::load(to), sums[t]) } else { sums[t] });
         });
+    }
+}
+
+/// As [`quantized`], for `Q8_0` in two planes: to the bit what it is in one.
+#[inline(always)]
+unsafe fn planes<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
+    // SAFETY: the job's contract.
+    unsafe {
+        for tile in 0..job.tiles {
+            let mut row = 0;
+            while row < TILE_ROWS {
+                let mut high = job.weights.add(tile * job.tile_bytes);
+                let mut low = job.low.add(tile * job.units * LOW_PLANE_BYTES);
+                let mut side = Side { codes: job.codes.add(BLOCK * from), meta: job.meta.add(from), width: job.width };
+                let mut sums = [S::splat(0.0); T];
+                for _ in 0..job.units {
+                    let q = eights::<S>(high.add(4 * row), low.add(4 * row));
+                    let scale = S::load_f16(high.add(256 + 2 * row).cast());
+                    offset_128::<S, T>(&q, scale, side, &mut sums);
+                    side.codes = side.codes.add(BLOCK * job.width);
+                    side.meta = side.meta.add(META * job.width);
+                    high = high.add(C::UNIT_BYTES);
+                    low = low.add(LOW_PLANE_BYTES);
+                }
+                put::<S, T>(job, from, tile * TILE_ROWS + row, &sums);
+                row += S::LANES;
+            }
+        }
+    }
+}
+
+/// The eight groups of a block's codes, put together from their nibbles.
+#[inline(always)]
+unsafe fn eights<S: Isa>(high: *const u8, low: *const u8) -> [S::B; 8] {
+    // SAFETY: 256 bytes of nibbles lie in either plane.
+    unsafe {
+        let (a, b) = (S::load_b(high), S::load_b(high.add(64)));
+        let (c, d) = (S::load_b(high.add(128)), S::load_b(high.add(192)));
+        let (e, f) = (S::load_b(low), S::load_b(low.add(64)));
+        let (g, h) = (S::load_b(low.add(128)), S::load_b(low.add(192)));
+        [
+            S::or_b(S::and_b(S::left::<4>(a), 0xf0), S::and_b(e, 15)),
+            S::or_b(S::and_b(S::left::<4>(b), 0xf0), S::and_b(f, 15)),
+            S::or_b(S::and_b(S::left::<4>(c), 0xf0), S::and_b(g, 15)),
+            S::or_b(S::and_b(S::left::<4>(d), 0xf0), S::and_b(h, 15)),
+            S::or_b(S::and_b(a, 0xf0), S::and_b(S::right::<4>(e), 15)),
+            S::or_b(S::and_b(b, 0xf0), S::and_b(S::right::<4>(f), 15)),
+            S::or_b(S::and_b(c, 0xf0), S::and_b(S::right::<4>(g), 15)),
+            S::or_b(S::and_b(d, 0xf0), S::and_b(S::right::<4>(h), 15)),
+        ]
     }
 }
 
@@ -474,6 +607,7 @@ macro_rules! by_format {
             Format::Q5_0 => kernels!(quantized, $isa, Q5_0, $wide, $features),
             Format::Q5_1 => kernels!(quantized, $isa, Q5_1, $wide, $features),
             Format::Q8_0 => kernels!(quantized, $isa, Q8_0, $wide, $features),
+            Format::Q8Planes => kernels!(planes, $isa, Q4_0, $wide, $features),
             Format::Q4K => kernels!(quantized, $isa, Q4K, $wide, $features),
             Format::Q5K => kernels!(quantized, $isa, Q5K, $wide, $features),
             Format::Q6K => kernels!(quantized, $isa, Q6K, $wide, $features),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::config::unusable;
 use super::floats::{from_bf16, from_f16};
-use super::format::Format;
+use super::format::{Format, LOW_PLANE_BYTES};
 use super::isa::{Level, TILE_ROWS};
 use super::memory::{LINE, Region};
 use super::product::{Kernels, kernels};
@@ -28,6 +28,8 @@ pub(super) struct Matrix {
     pub(super) tile_bytes: usize,
     pub(super) kernels: Kernels,
     data: *const u8,
+    /// The second plane, where the format has one.
+    low: *const u8,
     _region: Arc<Region>,
 }
 
@@ -53,20 +55,29 @@ impl Matrix {
         self.data.wrapping_add(tile * self.tile_bytes)
     }
 
+    /// Where the second plane of tile `tile` begins; null if the format has none.
+    pub(super) fn low(&self, tile: usize) -> *const u8 {
+        if self.low.is_null() { self.low } else { self.low.wrapping_add(tile * self.low_bytes()) }
+    }
+
+    /// Bytes of a tile's second plane.
+    fn low_bytes(&self) -> usize {
+        if self.low.is_null() { 0 } else { self.units() * LOW_PLANE_BYTES }
+    }
+
     /// Row `row` as numbers; `out` has `columns` places. False if there is no such row.
     pub(super) fn row(&self, row: usize, out: &mut [f32]) -> bool {
         if row >= self.rows {
             return false;
         }
         // SAFETY: the matrix has this tile, and nothing writes to it any more.
-        let tile = unsafe { std::slice::from_raw_parts(self.tile(row / TILE_ROWS), self.tile_bytes) };
-        self.format.unpack_row(tile, row % TILE_ROWS, out);
+        let (tile, low) = unsafe {
+            let low = self.low(row / TILE_ROWS);
+            let low = if low.is_null() { &[] } else { std::slice::from_raw_parts(low, self.low_bytes()) };
+            (std::slice::from_raw_parts(self.tile(row / TILE_ROWS), self.tile_bytes), low)
+        };
+        self.format.unpack_row(tile, low, row % TILE_ROWS, out);
         true
-    }
-
-    /// Bytes in memory.
-    pub(super) fn bytes(&self) -> usize {
-        self.tiles() * self.tile_bytes
     }
 }
 
@@ -125,7 +136,8 @@ impl<'a> Loader<'a> {
             let [columns, rows, planes] = [0, 1, 2].map(|i| tensor.dimensions.get(i).map_or(1, |&n| n as usize));
             if let (Some(format), true) = (Format::of(tensor.dtype), tensor.dimensions.len() >= 2) {
                 // No overflow: the header was compared with the file's length, and a tile is at most twice its rows.
-                bytes += planes * (rows.div_ceil(TILE_ROWS) * format.tile_bytes(columns) + LINE);
+                // A second plane begins on a line of its own.
+                bytes += planes * (rows.div_ceil(TILE_ROWS) * format.tile_bytes(columns) + 2 * LINE);
             }
         }
         let region = Region::new(bytes).map_err(|error| {
@@ -173,14 +185,24 @@ impl<'a> Loader<'a> {
     fn place(&mut self, name: &str, dtype: DType, rows: usize, columns: usize, source: Source) -> Result<Matrix, GgufError> {
         let format = Format::of(dtype)
             .ok_or_else(|| unusable(format!("its tensor `{name}` is stored as {}, which is not run here", dtype.name)))?;
+        self.place_as(name, format, rows, columns, source)
+    }
+
+    fn place_as(&mut self, name: &str, format: Format, rows: usize, columns: usize, source: Source) -> Result<Matrix, GgufError> {
         if columns % format.unit_columns() != 0 {
             return Err(unusable(format!("its tensor `{name}` has {columns} columns, no whole number of blocks")));
         }
         let tile_bytes = format.tile_bytes(columns);
-        let data = self
-            .region
-            .take(rows.div_ceil(TILE_ROWS) * tile_bytes)
-            .ok_or_else(|| unusable(format!("its tensor `{name}` has no room; it is named twice")))?;
+        let tiles = rows.div_ceil(TILE_ROWS);
+        let room = |bytes| {
+            let room = self.region.take(bytes);
+            room.ok_or_else(|| unusable(format!("its tensor `{name}` has no room; it is named twice")))
+        };
+        let data = room(tiles * tile_bytes)?;
+        let low = match format {
+            Format::Q8Planes => room(tiles * columns / format.unit_columns() * LOW_PLANE_BYTES)?.as_ptr().cast_const(),
+            _ => std::ptr::null(),
+        };
         self.floats |= format.is_float();
         let matrix = Matrix {
             format,
@@ -189,6 +211,7 @@ impl<'a> Loader<'a> {
             tile_bytes,
             kernels: kernels(self.level, format),
             data: data.as_ptr(),
+            low,
             _region: Arc::clone(&self.region),
         };
         self.plan.push((matrix.clone(), source));
@@ -202,6 +225,19 @@ impl<'a> Loader<'a> {
     pub(super) fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<Matrix, GgufError> {
         let tensor = self.shaped(name, &[columns, rows])?;
         self.place(name, tensor.dtype, rows, columns, Source::Plain { tensor: tensor.clone(), first: 0 })
+    }
+
+    /// As [`Loader::matrix`], for a head: 8-bit weights lie in two planes.
+    ///
+    /// # Errors
+    /// As [`Loader::matrix`].
+    pub(super) fn head(&mut self, name: &str, rows: usize, columns: usize) -> Result<Matrix, GgufError> {
+        let tensor = self.shaped(name, &[columns, rows])?;
+        let source = Source::Plain { tensor: tensor.clone(), first: 0 };
+        match tensor.dtype {
+            DType::Q8_0 => self.place_as(name, Format::Q8Planes, rows, columns, source),
+            dtype => self.place(name, dtype, rows, columns, source),
+        }
     }
 
     /// Plane `plane` of the `planes` matrices `[rows, columns]` named `name`.
@@ -362,8 +398,13 @@ impl<'a> Loader<'a> {
                     })
                     .collect();
                 // SAFETY: the tile lies in this matrix's part of the region, and no other member has this tile.
-                let tile = unsafe { std::slice::from_raw_parts_mut(matrix.tile(tile).cast_mut(), matrix.tile_bytes) };
-                matrix.format.pack(&rows, tile);
+                let (tile, low) = unsafe {
+                    let low = matrix.low(tile).cast_mut();
+                    let low =
+                        if low.is_null() { &mut [] } else { std::slice::from_raw_parts_mut(low, matrix.low_bytes()) };
+                    (std::slice::from_raw_parts_mut(matrix.tile(tile).cast_mut(), matrix.tile_bytes), low)
+                };
+                matrix.format.pack(&rows, tile, low);
             }
             from = to;
         }

@@ -5,6 +5,8 @@ use thiserror::Error;
 use crate::BackendError;
 use crate::chat::ChatError;
 use crate::gguf::GgufError;
+use crate::grammar::GrammarError;
+use crate::kv::store::StoreError;
 use crate::tokenizer::TokenizerError;
 
 /// Why there is no answer.
@@ -36,6 +38,12 @@ pub enum EngineError {
     /// The request makes no sense.
     #[error("HAECHI-0512: the request is refused: {0}")]
     Request(String),
+    /// A prefix that could not be saved or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A form of the answer that cannot be followed, or not any further.
+    #[error(transparent)]
+    Grammar(#[from] GrammarError),
     /// The engine's thread is gone.
     #[error("HAECHI-0513: the model's thread ended; restart the model role")]
     Gone,
@@ -56,6 +64,8 @@ impl EngineError {
             Self::Backend(BackendError::Failed(_)) => "HAECHI-0510",
             Self::Overloaded => "HAECHI-0511",
             Self::Request(_) => "HAECHI-0512",
+            Self::Store(error) => error.code(),
+            Self::Grammar(error) => error.code(),
             Self::Gone => "HAECHI-0513",
         }
     }

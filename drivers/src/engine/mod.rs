@@ -1,11 +1,12 @@
 //! One thread owns the model; requests wait in a queue of fixed length. A full queue is an ordinary answer.
 //!
-//! In reading order: [`request`] and [`error`] (what goes in and comes out), this file (the caller's side), [`worker`] (the
-//! thread: admission and passes), [`queue`] (who is next), [`plan`] (which tokens go into a pass), [`running`] (one
-//! generation), [`stop`] (stop texts in a stream).
+//! In reading order: `request` and `error` (what goes in and comes out), this file (the caller's side), `worker` (the
+//! thread: admission and passes), `queue` (who is next), `plan` (which tokens go into a pass), `running` (one
+//! generation), `stop` (stop texts in a stream), `prefixes` (what outlives the process).
 
 mod error;
 mod plan;
+mod prefixes;
 mod queue;
 mod request;
 mod running;
@@ -16,17 +17,18 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::chat::{ChatError, Template};
 use crate::cpu::{CpuBackend, Limits};
 use crate::gguf::{self, GgufError};
+use crate::grammar::{Compiler, Grammar, GrammarError, Guide};
 use crate::sampling::Sampler;
 use crate::speculation::Drafter;
 use crate::tokenizer::Tokenizer;
-use crate::{Backend, BackendError};
+use crate::{Backend, BackendError, Capabilities};
 
 pub use crate::chat::Turn;
 pub use error::EngineError;
@@ -52,7 +54,10 @@ pub struct Engine {
     trouble: Trouble,
     tokenizer: Arc<Tokenizer>,
     template: Option<Template>,
+    /// Made when the first grammar is asked for.
+    compiler: OnceLock<Result<Compiler, GrammarError>>,
     info: Info,
+    capabilities: Capabilities,
     /// Tokens that one sequence may have: the model's context, or all of the cache where that is less.
     room: u32,
 }
@@ -134,7 +139,7 @@ impl Engine {
         let trouble = Trouble::default();
         let waiting = Arc::new(AtomicUsize::new(0));
         let tokenizer = Arc::new(tokenizer);
-        let capabilities = backend.capabilities();
+        let capabilities = backend.capabilities().clone();
         let cache_tokens = u64::from(capabilities.page_tokens) * u64::from(capabilities.pages);
         let room = u32::try_from(cache_tokens).unwrap_or(u32::MAX).min(capabilities.context);
         let worker = Worker::new(
@@ -158,7 +163,9 @@ impl Engine {
             trouble,
             tokenizer,
             template,
+            compiler: OnceLock::new(),
             info,
+            capabilities,
             room,
         })
     }
@@ -224,7 +231,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Chat`], [`EngineError::Tokenizer`].
     pub fn prompt_tokens(&self, turns: &[Turn]) -> Result<usize, EngineError> {
-        Ok(self.encode(turns)?.len())
+        Ok(self.prompt(turns)?.len())
     }
 
     /// Well, or what broke. Cheap while all is well; after a failure one token is run, and success makes it well again.
@@ -259,22 +266,31 @@ impl Engine {
         entered.map(drop).map_err(|_| EngineError::Overloaded)
     }
 
-    fn encode(&self, turns: &[Turn]) -> Result<Vec<u32>, EngineError> {
+    /// The tokens of a prompt of these turns.
+    ///
+    /// # Errors
+    /// [`EngineError::Chat`], [`EngineError::Tokenizer`].
+    pub fn prompt(&self, turns: &[Turn]) -> Result<Vec<u32>, EngineError> {
         let template = self.template.as_ref().ok_or_else(|| ChatError::Template("the file has none".to_owned()))?;
         let prompt = template.prompt(turns)?;
         Ok(self.tokenizer.encode_prompt(&prompt.text, &prompt.quoted)?)
     }
 
+    fn guide(&self, grammar: &Grammar) -> Result<Guide, GrammarError> {
+        self.compiler.get_or_init(|| Compiler::new(&self.tokenizer)).as_ref().map_err(Clone::clone)?.compile(grammar)
+    }
+
     /// Checks a request and encodes it, on the caller's thread: the model's does nothing but run the model.
     fn order(&self, request: Request, events: Sender<Event>, cancelled: Arc<AtomicBool>) -> Result<Order, EngineError> {
         request.check()?;
-        let prompt = self.encode(&request.turns)?;
+        let prompt = self.prompt(&request.turns)?;
         if prompt.is_empty() || prompt.len() >= self.room as usize {
             return Err(EngineError::TooLong { prompt: prompt.len(), context: self.room });
         }
         Ok(Order {
             max_tokens: request.max_tokens.min(self.room as usize - prompt.len()),
             sampler: Sampler::new(request.sampling()),
+            guide: request.grammar.as_ref().map(|grammar| self.guide(grammar)).transpose()?,
             prompt,
             stop: request.stop,
             priority: request.priority,

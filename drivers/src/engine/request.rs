@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::chat::Turn;
 use crate::cpu::Limits;
+use crate::grammar::Grammar;
 use crate::sampling::{Odds, Sampling};
 
 use super::EngineError;
@@ -87,6 +88,8 @@ pub struct Request {
     pub seed: u64,
     /// The answer ends before any of these texts.
     pub stop: Vec<String>,
+    /// The form that the answer must have. It ends as soon as nothing more can follow; [`Request::max_tokens`] may cut it.
+    pub grammar: Option<Grammar>,
     /// Who waits for it.
     pub priority: Priority,
     /// When the answer is no longer of use: it ends there, with what was written by then.
@@ -110,6 +113,7 @@ impl Default for Request {
             odds: sampling.odds,
             seed: sampling.seed,
             stop: Vec::new(),
+            grammar: None,
             priority: Priority::default(),
             deadline: None,
         }

@@ -10,6 +10,7 @@ use super::queue::Waiting;
 use super::request::{Done, Finish, Priority};
 use super::stop::StopWatch;
 use crate::BackendError;
+use crate::grammar::{GrammarError, Guide};
 use crate::sampling::{Odds, Sampler};
 use crate::speculation::{Trust, verify};
 use crate::tokenizer::{Detokenizer, Tokenizer};
@@ -25,6 +26,7 @@ pub(super) struct Order {
     pub(super) prompt: Vec<u32>,
     pub(super) max_tokens: usize,
     pub(super) sampler: Sampler,
+    pub(super) guide: Option<Guide>,
     pub(super) stop: Vec<String>,
     pub(super) priority: Priority,
     pub(super) deadline: Option<Instant>,
@@ -34,6 +36,11 @@ pub(super) struct Order {
 }
 
 impl Order {
+    /// See [`Batch::likeliest_only`](crate::Batch::likeliest_only): a grammar may leave any token.
+    pub(super) fn needs_likeliest_only(&self) -> bool {
+        self.guide.is_none() && self.sampler.wants_likeliest_only()
+    }
+
     /// Why it ends before its time, if it does.
     pub(super) fn broken_off(&self, now: Instant) -> Option<Finish> {
         if self.cancelled.load(Ordering::Relaxed) {
@@ -56,6 +63,20 @@ impl Waiting for Order {
     }
 }
 
+/// Why no token could be chosen.
+enum NoToken {
+    /// The logits are broken: everybody's are.
+    Broken,
+    /// The grammar is at its end: the others go on.
+    Grammar(GrammarError),
+}
+
+impl From<GrammarError> for NoToken {
+    fn from(error: GrammarError) -> Self {
+        Self::Grammar(error)
+    }
+}
+
 /// An order under way.
 pub(super) struct Running {
     pub(super) order: Order,
@@ -67,6 +88,8 @@ pub(super) struct Running {
     pub(super) computed: usize,
     /// The pages it holds, in the order of its tokens.
     pub(super) pages: Vec<u32>,
+    /// How many of them are finished and in the cache's tree.
+    pub(super) kept: usize,
     /// Pages it holds at its longest; so many were promised to it.
     pub(super) most_pages: usize,
     /// When a piece of its prompt was read last: background work that waits for that grows urgent too.
@@ -100,6 +123,7 @@ impl Running {
             id,
             tokens: order.prompt.clone(),
             computed: cached,
+            kept: pages.len(),
             pages,
             most_pages,
             read_at: now,
@@ -166,13 +190,22 @@ impl Running {
         };
         let mut ended = false;
         let mut row = Some(first);
-        let held = verify(drafts, || {
-            let broken = || BackendError::Failed("no logit is a number; the weights are broken".to_owned());
-            let token = self.choose(row.take().ok_or_else(broken)?).ok_or_else(broken)?;
+        let verified = verify(drafts, || {
+            let token = self.choose(row.take().ok_or(NoToken::Broken)?)?;
             row = rows.next();
             ended = self.take(token, tokenizer, now);
             Ok((token, !ended))
-        })?;
+        });
+        let held = match verified {
+            Ok(held) => held,
+            Err(NoToken::Broken) => {
+                return Err(BackendError::Failed("no logit is a number; the weights are broken".to_owned()));
+            }
+            Err(NoToken::Grammar(error)) => {
+                self.fail(error.into());
+                return Ok(true);
+            }
+        };
         if !drafts.is_empty() {
             self.trust.hear(held);
         }
@@ -181,15 +214,21 @@ impl Running {
         Ok(ended)
     }
 
-    /// Chooses the token after the last one. `None` if the logits are broken.
-    fn choose(&mut self, row: &mut [f32]) -> Option<u32> {
-        let sampler = &mut self.order.sampler;
-        // As the model said it: the sampler changes the row.
+    /// Chooses the token after the last one.
+    fn choose(&mut self, row: &mut [f32]) -> Result<u32, NoToken> {
+        let Order { sampler, guide, prompt, .. } = &mut self.order;
+        // As the model said it: guide and sampler change the row.
         let said = sampler.odds().map(|top| (row.to_vec(), top));
-        let generated = self.tokens.get(self.order.prompt.len()..).unwrap_or_default();
-        let token = sampler.next(row, generated)?;
+        if let Some(guide) = guide {
+            guide.mask(row)?;
+        }
+        let generated = self.tokens.get(prompt.len()..).unwrap_or_default();
+        let token = sampler.next(row, generated).ok_or(NoToken::Broken)?;
+        if let Some(guide) = guide {
+            guide.take(token)?;
+        }
         self.odds.extend(said.map(|(said, top)| Odds::of(&said, token, top)));
-        Some(token)
+        Ok(token)
     }
 
     /// Takes the chosen token; true if the answer ended with it.
@@ -205,6 +244,8 @@ impl Running {
         self.show(shown);
         if stopped {
             self.finish(Finish::Stop, now);
+        } else if self.order.guide.as_ref().is_some_and(Guide::is_done) {
+            self.end(Finish::EndOfText, now);
         } else if self.generated().len() >= self.order.max_tokens {
             self.end(Finish::Length, now);
         } else {

@@ -14,6 +14,7 @@ use super::queue::{Queue, is_urgent};
 use super::running::{Order, Running};
 use super::{EngineError, Settings, Trouble};
 use crate::kv::Cache;
+use crate::kv::store::Prefix;
 use crate::speculation::{CROWD, DRAFT_TOKENS, Drafter, lookup};
 use crate::tokenizer::Tokenizer;
 use crate::{Backend, BackendError, Batch};
@@ -23,10 +24,14 @@ pub(super) enum Message {
     Generate(Box<Order>),
     /// Run one token, to see whether the backend works again.
     Probe(Sender<Result<(), EngineError>>),
+    /// Copy the pages that hold the beginning of these tokens.
+    CopyPrefix(Vec<u32>, Sender<Result<Prefix, EngineError>>),
+    /// Put a prefix into the cache; answered with the number of its tokens that are there afterwards.
+    TakePrefix(Prefix, Sender<Result<usize, EngineError>>),
 }
 
 pub(super) struct Worker {
-    backend: Box<dyn Backend>,
+    pub(super) backend: Box<dyn Backend>,
     tokenizer: Arc<Tokenizer>,
     trouble: Trouble,
     chunk_tokens: usize,
@@ -34,7 +39,7 @@ pub(super) struct Worker {
     guesses: bool,
     /// Guesses where looking up finds nothing.
     drafter: Option<Box<dyn Drafter>>,
-    cache: Cache,
+    pub(super) cache: Cache,
     /// How many are in `queue` or on the way to it; the engine's side counts up.
     waiting: Arc<AtomicUsize>,
     queue: Queue<Order>,
@@ -102,6 +107,12 @@ impl Worker {
             Message::Probe(answer) => {
                 let _ = answer.send(self.probe());
             }
+            Message::CopyPrefix(tokens, answer) => {
+                let _ = answer.send(self.copy_prefix(&tokens));
+            }
+            Message::TakePrefix(prefix, answer) => {
+                let _ = answer.send(self.take_prefix(&prefix));
+            }
         }
     }
 
@@ -130,12 +141,16 @@ impl Worker {
         }
     }
 
+    /// Pages that those under way were promised and do not hold yet.
+    pub(super) fn promised(&self) -> usize {
+        self.running.iter().map(|running| running.most_pages.saturating_sub(running.pages.len())).sum()
+    }
+
     /// Moves those who wait into the work as long as there are pages for all that they may need.
     fn admit(&mut self, now: Instant) {
         let broken = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         loop {
-            let promised: usize =
-                self.running.iter().map(|running| running.most_pages.saturating_sub(running.pages.len())).sum();
+            let promised = self.promised();
             let cache = &mut self.cache;
             let mut held = Vec::new();
             let mut most = 0;
@@ -167,6 +182,7 @@ impl Worker {
 
     /// Guesses what each answer says next, where that pays.
     fn guess(&mut self) {
+        let vocabulary = self.backend.capabilities().vocabulary;
         let Self { running, drafter, .. } = self;
         if !self.guesses || running.len() >= CROWD {
             running.iter_mut().for_each(|running| running.drafts.clear());
@@ -189,7 +205,10 @@ impl Worker {
                 log::warn!("the small model that guesses broke; answers are as before, but slower");
                 *drafter = None;
             }
-            running.drafts.truncate(count);
+            drafts.truncate(count);
+            // A small model may have tokens that this one lacks.
+            let known = drafts.iter().position(|&token| token >= vocabulary).unwrap_or(drafts.len());
+            drafts.truncate(known);
         }
     }
 
@@ -259,7 +278,7 @@ impl Worker {
             let rows = if count < running.to_read() { 0 } else { 1 + guessed.len() };
             if rows > 0 {
                 batch.want_last_of(u32::try_from(rows).unwrap_or(u32::MAX));
-                batch.likeliest_only &= running.order.sampler.wants_likeliest_only();
+                batch.likeliest_only &= running.order.needs_likeliest_only();
             }
             if reads {
                 running.read_at = now;
@@ -271,7 +290,6 @@ impl Worker {
             return Err(BackendError::Failed("no sequence can go on".to_owned()));
         }
         let Self { backend, logits, .. } = self;
-        logits.clear();
         logits.resize(batch.wanted.len() * vocabulary, 0.0);
         forward(backend.as_mut(), &batch, logits)?;
         self.take_tokens(&carried, vocabulary)
@@ -289,8 +307,12 @@ impl Worker {
                 ended.push(index);
             }
             own.for_each(drop); // rows after a guess that did not hold: the next sequence's begin behind them
-            let computed = running.tokens.get(..running.computed).unwrap_or_default();
-            self.cache.keep(computed, &mut running.pages);
+            let filled = running.computed / self.cache.page_tokens();
+            if filled > running.kept {
+                running.kept = filled;
+                let computed = running.tokens.get(..running.computed).unwrap_or_default();
+                self.cache.keep(computed, &mut running.pages);
+            }
         }
         // From the last, so that the indices before stay right.
         ended.sort_unstable();
@@ -316,10 +338,12 @@ impl Worker {
     }
 
     fn probe(&mut self) -> Result<(), EngineError> {
+        if self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return Ok(()); // another probe was first
+        }
         // Nothing is under way while there is trouble, so there is a page.
         let page = self.cache.take().ok_or_else(|| EngineError::Request("every page is in use".to_owned()))?;
         let Self { backend, logits, .. } = self;
-        logits.clear();
         logits.resize(backend.capabilities().vocabulary as usize, 0.0);
         let result = forward(backend.as_mut(), &Batch::single(&[0], 0, &[page]), logits);
         self.cache.release(&[page]);

@@ -1,11 +1,12 @@
 //! Who holds which page of a backend's KV cache, and which pages already hold the beginning of a new prompt.
 //!
-//! In reading order: [`pages`] (free or held by how many), [`tree`] (finished pages by the tokens that led to them). No
-//! bytes in here: the backend has those. A page is *finished* when all its tokens are computed; it is never written again,
+//! In reading order: [`pages`] (free or held by how many), [`tree`] (finished pages by the tokens that led to them),
+//! [`store`] (a prefix in a file). No bytes in here but the store's: the backend has those. A page is *finished* when all its tokens are computed; it is never written again,
 //! so any number of sequences may read it. Finished pages stay in the tree after their sequence ended, and the one that was
 //! used longest ago goes when room is needed.
 
 pub mod pages;
+pub mod store;
 pub mod tree;
 
 use pages::Pages;

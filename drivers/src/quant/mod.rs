@@ -75,8 +75,7 @@ pub fn quantize(dtype: DType, row: &[f32], importance: Option<&[f32]>, out: &mut
         return refuse(format!("a row of {} numbers is no whole number of {} blocks", row.len(), dtype.name));
     }
     let limit = if matches!(dtype, DType::F32 | DType::BF16) { f32::MAX } else { LARGEST };
-    // A NaN is not below the limit either.
-    if let Some((at, number)) = row.iter().enumerate().find(|(_, number)| !(number.abs() <= limit)) {
+    if let Some((at, number)) = row.iter().enumerate().find(|(_, number)| number.is_nan() || number.abs() > limit) {
         return refuse(format!("number {at} of a row is {number}, which type {} cannot hold", dtype.name));
     }
     if let Some(importance) = importance {

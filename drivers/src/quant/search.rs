@@ -22,11 +22,12 @@ pub(super) fn nearest(number: f32) -> f32 {
 fn sums<const N: usize>(term: impl Fn(usize) -> [f32; 3]) -> [f32; 3] {
     let mut lanes = [[0.0; LANES]; 3];
     for at in (0..N).step_by(LANES) {
-        for lane in 0..LANES {
+        let [first, second, third] = &mut lanes;
+        for (lane, ((first, second), third)) in first.iter_mut().zip(second).zip(third).enumerate() {
             let [a, b, c] = term(at + lane);
-            lanes[0][lane] += a;
-            lanes[1][lane] += b;
-            lanes[2][lane] += c;
+            *first += a;
+            *second += b;
+            *third += c;
         }
     }
     lanes.map(|lanes| lanes.iter().sum())

@@ -1,6 +1,6 @@
 //! Which token comes next. Randomness is an input: the same seed and logits choose the same token, on any machine.
 //!
-//! In reading order: this file (settings, and the draw), [`penalties`] (what is changed before), [`odds`] (how likely the
+//! In reading order: this file (settings, and the draw), `penalties` (what is changed before), `odds` (how likely the
 //! model held a token to be).
 
 mod odds;

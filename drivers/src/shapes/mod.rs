@@ -12,7 +12,9 @@ mod plan;
 mod vocabulary;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -214,6 +216,16 @@ impl Shape {
     pub fn names() -> String {
         SHAPES.map(|shape| shape.name).join(", ")
     }
+}
+
+/// Writes a model of this shape to the file `path`; see [`make`].
+///
+/// # Errors
+/// [`GgufError::Write`].
+pub fn make_file(shape: &Shape, recipe: Recipe, seed: u64, path: &Path) -> Result<(), GgufError> {
+    File::create(path)
+        .and_then(|out| make(shape, recipe, seed, BufWriter::with_capacity(PIECE_BYTES, out)))
+        .map_err(|source| GgufError::Write { path: path.to_owned(), source })
 }
 
 /// Writes a model of this shape, as a GGUF file, to `out`. The same arguments make the same bytes.

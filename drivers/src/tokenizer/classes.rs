@@ -1,6 +1,6 @@
 //! What kind of character a character is, as cutting text needs it: letter, number, mark, punctuation, symbol, space.
 //!
-//! The categories are those of Unicode 15.1, which llama.cpp's table has (`src/unicode-data.cpp`, 2026-09): a character that
+//! The categories are those of Unicode 15.1, which llama.cpp's table has (`src/unicode-data.cpp`, 2026-10): a character that
 //! is younger counts as none of them there, and a word must end in the same place here.
 
 use std::sync::LazyLock;

@@ -1,6 +1,6 @@
 //! How text is cut into words before merging (`tokenizer.ggml.pre`). Nothing is merged across a cut.
 //!
-//! The expressions are llama.cpp's (`src/llama-vocab.cpp`, `llm_tokenizer_bpe`, and `src/unicode.cpp`, 2026-09), which are the
+//! The expressions are llama.cpp's (`src/llama-vocab.cpp`, `llm_tokenizer_bpe`, and `src/unicode.cpp`, 2026-10), which are the
 //! models' own. They are written out by hand: an expression engine that can look ahead is one that can be led astray, and
 //! these look at each character a fixed number of times, whatever the text.
 
@@ -383,7 +383,7 @@ fn east_asian(text: &str) -> Found {
 }
 
 /// The letters with case that DeepSeek LLM's tokenizer lists, in order (llama.cpp `src/llama-vocab.cpp`,
-/// `LLAMA_VOCAB_PRE_TYPE_DEEPSEEK_LLM`, 2026-09).
+/// `LLAMA_VOCAB_PRE_TYPE_DEEPSEEK_LLM`, 2026-10).
 #[rustfmt::skip]
 const LATIN: [(char, char); 84] = [
     ('\u{41}', '\u{5a}'), ('\u{61}', '\u{7a}'), ('\u{b5}', '\u{b5}'), ('\u{c0}', '\u{d6}'), ('\u{d8}', '\u{f6}'),

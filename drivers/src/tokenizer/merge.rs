@@ -1,7 +1,7 @@
 //! Neighbours become one, the strongest pair first: what byte-level BPE and SentencePiece's BPE have in common.
 //!
 //! A heap of pairs and a chain of symbols: the time is that of sorting, however long the word and whatever its merges. (As
-//! llama.cpp, `llm_tokenizer_bpe_session` and `llm_tokenizer_spm_session`, 2026-09: of equal pairs the leftmost.)
+//! llama.cpp, `llm_tokenizer_bpe_session` and `llm_tokenizer_spm_session`, 2026-10: of equal pairs the leftmost.)
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -105,8 +105,8 @@ enum Merger {
 }
 
 /// Words to be found in texts, the longest of those that begin in one place.
-#[derive(Debug)]
-struct Words {
+#[derive(Debug, Clone)]
+pub(crate) struct Words {
     search: Option<AhoCorasick>,
     tokens: Vec<u32>,
 }
@@ -130,7 +130,7 @@ impl Words {
     }
 
     /// Where they stand in a text, in order.
-    fn find(&self, text: &str) -> impl Iterator<Item = (Range<usize>, u32)> {
+    pub(crate) fn find(&self, text: &str) -> impl Iterator<Item = (Range<usize>, u32)> {
         let found = self.search.iter().flat_map(move |search| search.find_iter(text));
         found.filter_map(|found| Some((found.range(), *self.tokens.get(found.pattern().as_usize())?)))
     }
@@ -241,6 +241,11 @@ impl Tokenizer {
     /// The words that only a template may say, longest first.
     pub fn specials(&self) -> impl Iterator<Item = &str> {
         self.specials.iter().map(|(text, _)| text.as_str())
+    }
+
+    /// Finds those words.
+    pub(crate) const fn signs(&self) -> &Words {
+        &self.signs
     }
 
     /// Tokens of plain text. Nothing in it becomes a special token.

@@ -62,7 +62,7 @@ impl Pieces {
                 return Err(TokenizerError::Vocabulary(rule));
             }
         };
-        // What llama.cpp takes where the file says nothing (`llama-vocab.cpp`, "default special tokens", 2026-09).
+        // What llama.cpp takes where the file says nothing (`llama-vocab.cpp`, "default special tokens", 2026-10).
         let count = tokens.len();
         let default = |id: u32| Some(id).filter(|&id| (id as usize) < count);
         let (begin, end, unknown) = match method {

@@ -1,5 +1,5 @@
 //! SentencePiece's BPE, as Llama 2 and Gemma have it: no cutting, pairs merge by the score of the piece that comes of them,
-//! and what is no piece is written in bytes. (As llama.cpp, `llm_tokenizer_spm_session`, 2026-09.)
+//! and what is no piece is written in bytes. (As llama.cpp, `llm_tokenizer_spm_session`, 2026-10.)
 
 use std::cmp::Ordering;
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
 //! SentencePiece's unigram model, as T5 has it: of all ways to write a text in pieces, the one with the greatest sum of
-//! scores. (As llama.cpp, `llm_tokenizer_ugm_session`, 2026-09.)
+//! scores. (As llama.cpp, `llm_tokenizer_ugm_session`, 2026-10.)
 
 use super::pieces::{Pieces, SPACE};
 use super::{Kind, TokenizerError};

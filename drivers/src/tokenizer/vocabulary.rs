@@ -22,7 +22,7 @@ pub struct Vocabulary {
 }
 
 /// Control tokens that end an answer, whatever the file names as its end: some chat models end a turn with another token
-/// than the text. The list is llama.cpp's (`llama-vocab.cpp`, "special_eog_ids", 2026-09).
+/// than the text. The list is llama.cpp's (`llama-vocab.cpp`, "special_eog_ids", 2026-10).
 const ENDS: [&str; 20] = [
     "<|im_end|>",
     "<|eot_id|>",

@@ -55,6 +55,10 @@ impl Isa for Avx2 {
         unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn sqrt(a: __m256) -> __m256 {
+        unsafe { _mm256_sqrt_ps(a) }
+    }
+    #[inline(always)]
     unsafe fn abs(a: __m256) -> __m256 {
         unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
     }
@@ -131,10 +135,6 @@ impl Isa for Avx2 {
     #[inline(always)]
     unsafe fn splat_i(x: i32) -> __m256i {
         unsafe { _mm256_set1_epi32(x) }
-    }
-    #[inline(always)]
-    unsafe fn add_i(a: __m256i, b: __m256i) -> __m256i {
-        unsafe { _mm256_add_epi32(a, b) }
     }
     #[inline(always)]
     unsafe fn sum_i(a: __m256i) -> i32 {

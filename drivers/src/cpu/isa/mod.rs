@@ -119,6 +119,7 @@ pub(super) trait Isa: Copy {
     unsafe fn mul(a: Self::F, b: Self::F) -> Self::F;
     unsafe fn div(a: Self::F, b: Self::F) -> Self::F;
     unsafe fn max(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn sqrt(a: Self::F) -> Self::F;
     unsafe fn abs(a: Self::F) -> Self::F;
     /// `a * b + c`.
     unsafe fn fma(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
@@ -140,7 +141,6 @@ pub(super) trait Isa: Copy {
     unsafe fn store_i8(to: *mut i8, x: Self::F) -> Self::I;
 
     unsafe fn splat_i(x: i32) -> Self::I;
-    unsafe fn add_i(a: Self::I, b: Self::I) -> Self::I;
     unsafe fn sum_i(a: Self::I) -> i32;
     unsafe fn to_f(a: Self::I) -> Self::F;
 

@@ -67,6 +67,10 @@ impl Isa for Portable {
         both(a, b, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
+    unsafe fn sqrt(a: Self::F) -> Self::F {
+        each(a, f32::sqrt)
+    }
+    #[inline(always)]
     unsafe fn abs(a: Self::F) -> Self::F {
         each(a, f32::abs)
     }
@@ -123,10 +127,6 @@ impl Isa for Portable {
     #[inline(always)]
     unsafe fn splat_i(x: i32) -> Self::I {
         [x; LANES]
-    }
-    #[inline(always)]
-    unsafe fn add_i(a: Self::I, b: Self::I) -> Self::I {
-        both(a, b, i32::wrapping_add)
     }
     #[inline(always)]
     unsafe fn sum_i(a: Self::I) -> i32 {

@@ -80,7 +80,7 @@ fn a_wrong_guess_does_not_reach_the_neighbour() {
     let alone = |own| answer(Fake::lettering(200), plain(), request(own)).text;
     let engine = &engine(Fake::lettering(200).taking(Duration::from_micros(200)));
     let together = std::thread::scope(|scope| {
-        let threads = ["a", "b", "c"].map(|own| scope.spawn(move || run(&engine, request(own)).1.unwrap().text));
+        let threads = ["a", "b", "c"].map(|own| scope.spawn(move || run(engine, request(own)).1.unwrap().text));
         threads.map(|thread| thread.join().unwrap())
     });
     assert_eq!(together, ["a", "b", "c"].map(alone));

@@ -141,3 +141,29 @@ fn the_odds_are_told_where_asked() {
     let done = run(&engine, Request { odds: Some(0), ..ask("?") }).1.unwrap();
     assert_eq!((done.text.as_str(), done.odds.len()), ("ab", 2), "the token that ends is not among them");
 }
+
+#[test]
+fn an_answer_has_the_form_that_was_asked() {
+    let engine = engine(Fake::lettering(400));
+    let with = |grammar, seed| Request { grammar: Some(grammar), temperature: 5.0, seed, ..ask("?") };
+    for seed in 0..5 {
+        let done = run(&engine, with(Grammar::OneOf(vec!["[1]".to_owned(), "[2], 혈당".to_owned()]), seed)).1.unwrap();
+        assert!(["[1]", "[2], 혈당"].contains(&done.text.as_str()), "{done:?}");
+        assert_eq!(done.finish, Finish::EndOfText);
+        let done = run(&engine, with(Grammar::Regex("[a-c]{3}(de)?".to_owned()), seed)).1.unwrap();
+        assert!(done.text.len() == 3 || done.text.ends_with("de"), "{done:?}");
+    }
+    // Greedy, with guesses, and with others in the pass: the same as alone.
+    let greedy = || Request { grammar: Some(Grammar::Regex("(ab|ba|aa){40}".to_owned())), ..ask("abab") };
+    let alone = run(&self::engine(Fake::lettering(400)), greedy()).1.unwrap();
+    assert_eq!(alone.text.len(), 80);
+    assert!(alone.passes < 80, "guesses hold under a grammar too: {}", alone.passes);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (0..5).map(|_| scope.spawn(|| run(&engine, greedy()).1.unwrap().text)).collect();
+        run(&engine, ask("another")).1.unwrap();
+        assert!(others.into_iter().all(|other| other.join().unwrap() == alone.text));
+    });
+    let error = run(&engine, with(Grammar::Regex("(".to_owned()), 0)).1.unwrap_err();
+    assert_eq!(error.code(), "HAECHI-0516");
+    assert_eq!(run(&engine, ask("?")).1.unwrap().finish, Finish::Length, "the others go on");
+}

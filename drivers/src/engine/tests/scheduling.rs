@@ -16,6 +16,14 @@ fn prefixed(shared: usize, own: &str) -> Request {
     Request { turns: vec![Turn::new("system", &"s".repeat(shared)), Turn::new("user", own)], ..Request::default() }
 }
 
+/// A request that needs every page is served.
+fn assert_nothing_leaked(engine: &Engine) {
+    let deadline = Some(Instant::now() + Duration::from_secs(20));
+    let all = Request { max_tokens: usize::MAX, deadline, ..prefixed(0, "!") };
+    let finish = run(engine, all).1.unwrap().finish;
+    assert!(finish != Finish::Deadline, "a page leaks: this waited for ever");
+}
+
 /// Asks for all at once; the answers in the order of the requests.
 fn run_together(engine: &Engine, requests: Vec<Request>) -> Vec<Done> {
     let barrier = Barrier::new(requests.len());
@@ -67,10 +75,10 @@ fn a_beginning_shared_by_two_that_come_together_is_computed_once() {
 fn an_answer_depends_on_nobody_else() {
     let requests = || {
         (0..24).map(|index: usize| Request {
-            temperature: if index % 3 == 0 { 0.0 } else { 1.5 },
+            temperature: if index.is_multiple_of(3) { 0.0 } else { 1.5 },
             seed: index as u64 / 2,
             max_tokens: 5 + index % 17,
-            priority: if index % 4 == 0 { Priority::Background } else { Priority::Clinician },
+            priority: if index.is_multiple_of(4) { Priority::Background } else { Priority::Clinician },
             ..prefixed(index % 5 * 40, &"?".repeat(index % 7))
         })
     };
@@ -81,17 +89,14 @@ fn an_answer_depends_on_nobody_else() {
         let engine = fake.engine(Settings { chunk_tokens: 8, ..Settings::default() }).unwrap();
         let together: Vec<_> = run_together(&engine, requests().collect()).into_iter().map(|done| done.text).collect();
         assert_eq!(together, alone, "{pages} pages of {page_tokens}");
-        // Nothing leaked: one that needs every page is admitted.
-        let room = (page_tokens * pages) as usize;
-        let all = Request { max_tokens: room, ..prefixed(0, "!") };
-        assert_eq!(run(&engine, all).1.unwrap().finish, Finish::EndOfText);
+        assert_nothing_leaked(&engine);
     }
 }
 
 #[test]
 fn a_long_prompt_delays_the_others_by_one_chunk() {
     let log = Log::default();
-    let fake = Fake::lettering(300).taking(Duration::from_micros(500)).logged(&log);
+    let fake = Fake::lettering(300).taking(Duration::from_millis(1)).logged(&log);
     let engine = fake.engine(Settings { chunk_tokens: 32, ..Settings::default() }).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| run(&engine, Request { max_tokens: 300, ..ask("?") }).1.unwrap());
@@ -111,7 +116,7 @@ fn a_long_prompt_delays_the_others_by_one_chunk() {
 #[test]
 fn clinicians_are_served_before_background_work() {
     // Pages for one.
-    let fake = Fake::lettering(20).with_pages(16, 6).taking(Duration::from_millis(2));
+    let fake = Fake::lettering(20).with_pages(16, 6).taking(Duration::from_millis(6));
     let engine = fake.engine(Settings::default()).unwrap();
     let ended = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -149,8 +154,31 @@ fn deadlines_and_cancelling_end_waiting_and_work() {
         assert_eq!((cancelled.finish, cancelled.passes), (Finish::Cancelled, 0));
         let working = working.join().unwrap();
         assert_eq!(working.finish, Finish::Deadline);
-        assert!(working.total_ms < 1000 && working.generated_tokens > 3, "{working:?}");
+        assert!(working.total_ms < 2500 && working.generated_tokens > 3, "{working:?}");
     });
+}
+
+#[test]
+fn breaking_off_anywhere_leaks_nothing() {
+    let fake = Fake::lettering(30).with_pages(5, 120).with_batch(16).taking(Duration::from_micros(100));
+    let engine = &fake.engine(Settings { chunk_tokens: 4, ..Settings::default() }).unwrap();
+    std::thread::scope(|scope| {
+        for index in 0..30_u64 {
+            scope.spawn(move || {
+                let deadline = index.is_multiple_of(3).then(|| Instant::now() + Duration::from_millis(index));
+                let request =
+                    Request { deadline, ..prefixed(index as usize % 4 * 50, &"?".repeat(index as usize % 6)) };
+                let mut left = index % 7;
+                let until = Instant::now() + Duration::from_millis(index * 2);
+                let on_text = &mut |_: &str| {
+                    left = left.saturating_sub(1);
+                    if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                };
+                engine.generate_until(request, on_text, &|| index % 5 == 1 && Instant::now() > until).unwrap();
+            });
+        }
+    });
+    assert_nothing_leaked(engine);
 }
 
 #[test]
