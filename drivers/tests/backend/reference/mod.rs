@@ -114,7 +114,7 @@ impl Reference {
     /// of every head are computed from the latent, and the rotated part of the key is the same for all of them.
     fn latent_heads(&self, layer: usize, rank: usize, h: &Rows) -> (Rows, Rows, Rows) {
         let config = &self.config;
-        let rope = config.rope.as_ref().expect("latent attention rotates");
+        let rope = config.rope.as_ref().unwrap();
         let (heads, plain) = (config.heads, config.key_dim - config.rope_dim);
         let mut queries = if self.has(layer, "attn_q.weight") {
             self.linear(layer, "attn_q", h)
@@ -134,7 +134,7 @@ impl Reference {
             rotate(&mut shared, position, rope, None);
             let (mut key, mut value) = (Vec::new(), Vec::new());
             for head in 0..heads {
-                let (k, v) = self.from_latent(layer, head, plain, latent);
+                let (k, v) = self.of_latent(layer, head, plain, latent);
                 key.extend(k);
                 key.extend_from_slice(&shared);
                 value.extend(v);
@@ -146,7 +146,7 @@ impl Reference {
     }
 
     /// One head's key (without its rotated part) and value.
-    fn from_latent(&self, layer: usize, head: usize, plain: usize, latent: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    fn of_latent(&self, layer: usize, head: usize, plain: usize, latent: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let value_dim = self.config.value_dim;
         if self.has(layer, "attn_kv_b.weight") {
             let rows = head * (plain + value_dim);
