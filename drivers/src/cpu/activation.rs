@@ -32,7 +32,7 @@ impl Place {
     /// # Safety
     /// The token has more than `block` blocks.
     #[allow(unsafe_code, reason = "pointer arithmetic; the contract stands above")]
-    pub(super) unsafe fn from_block(self, block: usize) -> Self {
+    pub(super) unsafe fn at_block(self, block: usize) -> Self {
         // SAFETY: in bounds, as the caller vouches.
         unsafe {
             Self {

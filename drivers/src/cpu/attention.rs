@@ -430,14 +430,14 @@ mod tests {
                     stats: more_stats.as_mut_ptr(),
                 };
                 part(level, &span);
-                for query in 0..count {
+                for (query, stats) in stats.iter_mut().enumerate() {
                     let to = sums.as_mut_ptr().add(query * value);
                     let from = more.as_ptr().add(query * value);
-                    join(level, to, stats[query].as_mut_ptr(), from, more_stats.as_ptr().add(2 * query), value);
+                    join(level, to, stats.as_mut_ptr(), from, more_stats.as_ptr().add(2 * query), value);
                 }
             }
-            for query in 0..count {
-                finish(level, sums.as_mut_ptr().add(query * value), stats[query][1], value);
+            for (query, [_, sum]) in stats.iter().enumerate() {
+                finish(level, sums.as_mut_ptr().add(query * value), *sum, value);
             }
         }
         sums

@@ -148,7 +148,7 @@ impl Config {
 
     fn check(&self) -> Result<(), GgufError> {
         let wrong = |what: &str| Err(unusable(what.to_owned()));
-        if self.width % 32 != 0 {
+        if !self.width.is_multiple_of(32) {
             return wrong("its width is no multiple of 32");
         }
         let (key, fits) = match self.attention {
@@ -161,14 +161,14 @@ impl Config {
                 (key, fits)
             }
             Attention::Latent { heads, latent, plain, value, .. } => {
-                let fits = latent % 32 == 0 && plain % 32 == 0 && value % 32 == 0 && self.rotated % 16 == 0;
+                let fits = latent % 32 == 0 && plain % 32 == 0 && value % 32 == 0 && self.rotated.is_multiple_of(16);
                 (plain + self.rotated, fits && heads * latent <= 1 << 20 && heads * (plain + self.rotated) <= MAX_WIDTH)
             }
         };
         if !fits {
             return wrong("its heads are of a size that makes no sense or does not run here");
         }
-        if self.rotated == 0 || self.rotated % 2 != 0 || self.rotated > key {
+        if self.rotated == 0 || !self.rotated.is_multiple_of(2) || self.rotated > key {
             return wrong("its rotations do not fit its heads");
         }
         let Rotations { base, divisor, window_base } = self.rotations;
@@ -177,7 +177,8 @@ impl Config {
         }
         match self.experts {
             Some(experts) => {
-                let dense_fit = experts.dense_layers == 0 || (self.feed_forward > 0 && self.feed_forward % 32 == 0);
+                let dense_fit =
+                    experts.dense_layers == 0 || (self.feed_forward > 0 && self.feed_forward.is_multiple_of(32));
                 if experts.feed_forward % 32 != 0 || experts.shared % 32 != 0 || !dense_fit {
                     return wrong("a feed-forward width is no multiple of 32");
                 }
@@ -185,7 +186,7 @@ impl Config {
                     return wrong("a token uses more experts than there are");
                 }
             }
-            None if self.feed_forward == 0 || self.feed_forward % 32 != 0 => {
+            None if self.feed_forward == 0 || !self.feed_forward.is_multiple_of(32) => {
                 return wrong("its feed-forward width is no multiple of 32");
             }
             None => {}
@@ -200,7 +201,7 @@ impl Config {
 
     /// The window of layer `layer`, if it has one.
     pub(super) fn window_of(&self, layer: usize) -> Option<usize> {
-        self.window.filter(|window| (layer + 1) % window.period != 0).map(|window| window.positions)
+        self.window.filter(|window| !(layer + 1).is_multiple_of(window.period)).map(|window| window.positions)
     }
 
     /// True if layer `layer` rotates queries and keys.

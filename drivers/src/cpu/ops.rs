@@ -19,7 +19,6 @@ macro_rules! dispatched {
         ///
         /// # Safety
         /// The level is available on this processor, and the pointers are good for what is said above.
-        #[expect(clippy::too_many_arguments, clippy::allow_attributes, reason = "the arguments of a loop")]
         pub(super) unsafe fn $name(level: Level, $($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c")]
@@ -292,7 +291,7 @@ unsafe fn gated<S: Isa>(gate: Gate, g: S::F, u: S::F) -> S::F {
             // x/2 (1 + tanh(y)) = x / (1 + e^-2y), y = sqrt(2/pi) (x + 0.044715 x^3)
             Gate::Gelu => {
                 let cubic = S::fma(S::mul(S::mul(g, g), g), S::splat(0.044_715), g);
-                S::mul(cubic, S::splat(2.0 * 0.797_884_56))
+                S::mul(cubic, S::splat(2.0 * 0.797_884_6))
             }
         };
         // The exponent is bounded from above as well: infinity over infinity would be no number.

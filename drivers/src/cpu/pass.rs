@@ -348,7 +348,6 @@ impl<'a> Pass<'a> {
         member: &Member<'_>,
         from: *const f32,
         columns: usize,
-        stride: usize,
         norm: Option<&[f32]>,
         shared: &Activations,
         own: &Activations,
@@ -357,7 +356,7 @@ impl<'a> Pass<'a> {
         let one = |view: View, token: usize| {
             // SAFETY: `from` and the view have room for every token of the pass; one member has this token.
             unsafe {
-                let (x, place) = (from.add(token * stride), view.place(count, token));
+                let (x, place) = (from.add(token * columns), view.place(count, token));
                 match norm {
                     Some(norm) => {
                         ops::norm_quantize(self.level, x, norm.as_ptr(), columns, self.model.config.epsilon, place);
@@ -379,7 +378,7 @@ impl<'a> Pass<'a> {
     fn normed(&self, member: &Member<'_>, norm: Option<&[f32]>) -> View {
         let Scratch { x, normed, own_normed, .. } = self.scratch;
         let width = self.model.config.width;
-        self.codes(member, x.pointer(), width, width, norm, normed, &own_normed[member.index])
+        self.codes(member, x.pointer(), width, norm, normed, &own_normed[member.index])
     }
 
     /// Tiles `tiles` of a product for all `count` tokens of its input.
@@ -413,7 +412,7 @@ impl<'a> Pass<'a> {
         add: bool,
     ) -> Job {
         // SAFETY: as the caller vouches.
-        let place = unsafe { input.place(count, token).from_block(block) };
+        let place = unsafe { input.place(count, token).at_block(block) };
         Job {
             weights: matrix.tile(tiles.start),
             low: matrix.low(tiles.start),
@@ -486,7 +485,7 @@ impl<'a> Pass<'a> {
                 self.place_grouped(member, index, layer, keys, values);
                 self.mix(member, index);
                 let own = &own_mixed[member.index];
-                let mixed = self.codes(member, mixed.pointer(), sizes.mixed, sizes.mixed, None, mixed_codes, own);
+                let mixed = self.codes(member, mixed.pointer(), sizes.mixed, None, mixed_codes, own);
                 self.add_product(member, output, mixed, layer.attention_after.as_deref());
             }
             AttentionWeights::Latent { .. } => self.attend_latent(member, index, layer, input),
@@ -624,7 +623,7 @@ impl<'a> Pass<'a> {
         self.mix(member, index);
         let own = &scratch.own_mixed[member.index];
         let mixed = scratch.mixed.pointer();
-        let mixed = self.codes(member, mixed, sizes.mixed, sizes.mixed, None, &scratch.mixed_codes, own);
+        let mixed = self.codes(member, mixed, sizes.mixed, None, &scratch.mixed_codes, own);
         let out = |(head, matrix)| Product {
             matrix,
             input: mixed,
@@ -635,7 +634,7 @@ impl<'a> Pass<'a> {
         self.products(member, &products, heads * value, false);
         let own = &scratch.own_values[member.index];
         let from = scratch.values.pointer();
-        let codes = self.codes(member, from, sizes.values, sizes.values, None, &scratch.value_codes, own);
+        let codes = self.codes(member, from, sizes.values, None, &scratch.value_codes, own);
         self.add_product(member, output, codes, layer.attention_after.as_deref());
     }
 
@@ -655,7 +654,7 @@ impl<'a> Pass<'a> {
                 let page = self.parts[part].pages[position / PAGE] as usize;
                 if unit < heads {
                     let x = row.add(unit * head_rows);
-                    let place = view.place(self.count(), token).from_block(unit * plain / BLOCK);
+                    let place = view.place(self.count(), token).at_block(unit * plain / BLOCK);
                     ops::quantize(self.level, x, plain, place);
                     self.rotate(x.add(plain), index, position);
                 } else {
@@ -849,7 +848,7 @@ impl<'a> Pass<'a> {
             unsafe {
                 kernel(&self.job(matrix, 4 * block..4 * block + 4, input, 0, count, token, rows, 64, false));
                 for within in 0..width.min(count - token) {
-                    let place = hidden.place(count, token + within).from_block(block);
+                    let place = hidden.place(count, token + within).at_block(block);
                     ops::gate_quantize(self.level, rows.add(64 * within), self.model.config.gate, place);
                 }
             }
@@ -1019,7 +1018,7 @@ impl<'a> Pass<'a> {
             member.evenly(wanted.len(), norm)
         }
         let head = &self.model.head;
-        if one && self.batch.likeliest_only && head.format == Format::Q8Planes && head.rows % TILE_ROWS == 0 {
+        if one && self.batch.likeliest_only && head.format == Format::Q8Planes && head.rows.is_multiple_of(TILE_ROWS) {
             self.likeliest(member, head, view);
             return;
         }

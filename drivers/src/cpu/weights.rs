@@ -208,7 +208,7 @@ impl<'a> Loader<'a> {
         columns: usize,
         source: Source,
     ) -> Result<Matrix, GgufError> {
-        if columns % format.unit_columns() != 0 {
+        if !columns.is_multiple_of(format.unit_columns()) {
             return Err(unusable(format!("its tensor `{name}` has {columns} columns, no whole number of blocks")));
         }
         let tile_bytes = format.tile_bytes(columns);
