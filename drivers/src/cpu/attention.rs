@@ -22,6 +22,8 @@ pub(super) const PAGE: usize = 32;
 pub(super) const SPAN: usize = 128;
 /// Queries that one call takes.
 pub(super) const QUERIES: usize = 16;
+/// Queries of one piece of work: what is done for a span is shared by them.
+pub(super) const PIECE_QUERIES: usize = 64;
 
 /// One span of the cache for some queries that share a key head.
 ///
@@ -316,6 +318,29 @@ dispatched! {
     fn store_key = store_key_generic(key: *const f32, dimension: usize, page: *mut u16, position: usize);
 }
 
+/// The values of a page whose keys begin with them: the first `value` of a key's `key` numbers, in the order of values.
+///
+/// # Safety
+/// A page of keys lies at `keys`, and `to` has room for a page of values.
+pub(super) unsafe fn values_of_keys(keys: *const u16, key: usize, value: usize, to: *mut u16) {
+    for block in 0..PAGE / 16 {
+        for pair in 0..8 {
+            for at in 0..value / 2 {
+                // Two positions of two dimensions change places: four numbers of 16 bits, a square turned over.
+                // SAFETY: as the caller vouches.
+                unsafe {
+                    let from = keys.add(block * key * 16 + at * 32 + pair * 4).cast::<u64>().read_unaligned();
+                    let (first, second) = (from & 0xffff_ffff, from >> 32);
+                    let even = (first & 0xffff) | (second & 0xffff) << 16;
+                    let odd = (first >> 16) | (second & 0xffff_0000);
+                    let to = to.add((block * 8 + pair) * value * 2 + at * 4).cast::<u64>();
+                    to.write_unaligned(even | odd << 32);
+                }
+            }
+        }
+    }
+}
+
 #[inline(always)]
 unsafe fn store_value_generic<S: Isa>(value: *const f32, dimension: usize, page: *mut u16, position: usize) {
     // SAFETY: the caller's contract.
@@ -463,6 +488,23 @@ mod tests {
             terms.map(|(i, weight)| weight * f64::from(half(number((seen.0 + i) * 57 + d * 3)))).sum::<f64>() / sum
         };
         (0..value).map(|d| weighted(d) as f32).collect()
+    }
+
+    #[test]
+    fn values_come_out_of_keys() {
+        let (key, value) = (48, 32);
+        let (mut keys, mut expected) = (vec![0_u16; PAGE * key], vec![0_u16; PAGE * value]);
+        let mut found = vec![0_u16; PAGE * value];
+        // SAFETY: pages of the sizes that are named.
+        unsafe {
+            for position in 0..PAGE {
+                let k: Vec<f32> = (0..key).map(|d| number(position * 131 + d)).collect();
+                store_key(Level::Portable, k.as_ptr(), key, keys.as_mut_ptr(), position);
+                store_value(Level::Portable, k.as_ptr(), value, expected.as_mut_ptr(), position);
+            }
+            values_of_keys(keys.as_ptr(), key, value, found.as_mut_ptr());
+        }
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -14,20 +14,31 @@ pub(super) struct CacheShape {
     pub(super) key: usize,
     /// Numbers of a value.
     pub(super) value: usize,
+    /// Values are kept beside the keys; otherwise a key begins with its value.
+    values: bool,
 }
 
 impl CacheShape {
     pub(super) fn of(config: &Config) -> Self {
         let layers = config.layers;
         match config.attention {
-            Attention::Grouped { kv_heads, key, value, .. } => Self { layers, heads: kv_heads, key, value },
-            Attention::Latent { latent, .. } => Self { layers, heads: 1, key: latent + config.rotated, value: latent },
+            Attention::Grouped { kv_heads, key, value, .. } => {
+                Self { layers, heads: kv_heads, key, value, values: true }
+            }
+            Attention::Latent { latent, .. } => {
+                Self { layers, heads: 1, key: latent + config.rotated, value: latent, values: false }
+            }
         }
     }
 
     /// Numbers of one layer's part of a page.
     const fn layer_numbers(self) -> usize {
-        self.heads * PAGE * (self.key + self.value)
+        self.heads * PAGE * (self.key + if self.values { self.value } else { 0 })
+    }
+
+    /// True if values are kept beside the keys.
+    pub(super) const fn keeps_values(self) -> bool {
+        self.values
     }
 
     /// Numbers of a page.
@@ -65,7 +76,7 @@ impl Cache {
     /// Where the values of `head` in `layer` of `page` begin.
     ///
     /// # Safety
-    /// There are such a page, layer and head.
+    /// There are such a page, layer and head, and the cache keeps values.
     pub(super) unsafe fn values(&self, page: usize, layer: usize, head: usize) -> *mut u16 {
         let shape = self.shape;
         let keys = shape.heads * PAGE * shape.key;

@@ -12,6 +12,22 @@ use super::plan::Piece;
 use super::scratch::{Own, Scratch, Sizes};
 use super::{Part, Pass, Product, TOKENS_AT_ONCE};
 
+/// Tokens of a piece that a kernel takes at once.
+struct Tokens {
+    /// Position of the first.
+    first: usize,
+    count: usize,
+    /// The piece's query that is their first.
+    query: usize,
+}
+
+/// Where the pages of a span lie.
+struct SpanPages {
+    positions: usize,
+    keys: [*const u16; SPAN / PAGE],
+    values: [*const u16; SPAN / PAGE],
+}
+
 impl Pass<'_> {
     pub(super) fn attend(&self, member: &Member<'_>, index: usize, layer: &Layer) {
         let input = self.normed(member, layer.attention_norm.as_deref());
@@ -203,9 +219,8 @@ impl Pass<'_> {
                     let x = row.add(keys);
                     ops::norm(self.level, x, latent_norm.as_ptr(), latent, self.model.config.epsilon);
                     self.rotate(x.add(latent), index, position);
-                    let (keys, values) = (self.cache.keys(page, index, 0), self.cache.values(page, index, 0));
-                    attention::store_key(self.level, x, latent + self.model.config.rotated, keys, position % PAGE);
-                    attention::store_value(self.level, x, latent, values, position % PAGE);
+                    let (key, keys) = (latent + self.model.config.rotated, self.cache.keys(page, index, 0));
+                    attention::store_key(self.level, x, key, keys, position % PAGE);
                 }
             }
         };
@@ -248,90 +263,136 @@ impl Pass<'_> {
     }
 
     fn mix_piece(&self, member: &Member<'_>, layer: usize, window: Option<usize>, piece: &Piece) {
-        let shape = self.cache.shape;
         let own = &self.scratch.own[member.index];
         let part = &self.parts[piece.part];
-        let count = piece.tokens * piece.heads;
-        let first_position = part.position + piece.token;
-        self.pack_queries(own, part, piece, count);
+        let value = self.cache.shape.value;
+        let first = part.position + piece.token;
+        // A kernel takes so many tokens at once; those of a piece share what is done for a span.
+        let at_once = (QUERIES / piece.heads).clamp(1, piece.tokens);
+        let groups: Vec<Tokens> = (0..piece.tokens)
+            .step_by(at_once)
+            .map(|token| Tokens { first: first + token, count: at_once.min(piece.tokens - token), query: token * piece.heads })
+            .collect();
+        for tokens in &groups {
+            self.pack_queries(own, part, piece, tokens);
+        }
         let begin = |position: usize| window.map_or(0, |window| (position + 1).saturating_sub(window));
-        let spans = match piece.span {
-            Some((span, _)) => span..span + 1,
-            None => begin(first_position) / SPAN..(first_position + piece.tokens - 1) / SPAN + 1,
-        };
-        let stats = own.total_stats.pointer();
-        // SAFETY: the member's own buffers have room for QUERIES queries; the cache has every page of the sequence.
+        if let Some((span, query)) = piece.span {
+            // SAFETY: the parts have room for this piece's queries from `query` on.
+            let to = unsafe {
+                let sums = self.scratch.part_sums.pointer().add(query * value);
+                (sums, self.scratch.part_stats.pointer().add(query * 2))
+            };
+            let pages = self.span_pages(own, part, layer, piece.kv_head, span, first + piece.tokens);
+            groups.iter().for_each(|tokens| self.mix_span(own, piece, tokens, span, &pages, begin, to));
+            return;
+        }
+        let (totals, stats) = (own.total_sums.pointer(), own.total_stats.pointer());
+        let count = piece.tokens * piece.heads;
+        // SAFETY: the member's own buffers have room for every query of a piece.
         unsafe {
-            if piece.span.is_none() {
-                std::ptr::write_bytes(own.total_sums.pointer(), 0, count * shape.value);
-                (0..count).for_each(|query| {
-                    stats.add(2 * query).write(f32::NEG_INFINITY);
-                    stats.add(2 * query + 1).write(0.0);
-                });
-            }
-            for span in spans {
-                let start = span * SPAN;
-                let positions = (first_position + piece.tokens).min(start + SPAN) - start;
-                let pages = &part.pages[start / PAGE..][..positions.div_ceil(PAGE)];
-                let mut keys = [std::ptr::null(); SPAN / PAGE];
-                let mut values = [std::ptr::null(); SPAN / PAGE];
-                for (i, &page) in pages.iter().enumerate() {
-                    keys[i] = self.cache.keys(page as usize, layer, piece.kv_head).cast_const();
-                    values[i] = self.cache.values(page as usize, layer, piece.kv_head).cast_const();
-                }
-                let mut seen = [(0, 0); QUERIES];
-                for (query, seen) in seen.iter_mut().enumerate().take(count) {
-                    let position = first_position + query / piece.heads;
-                    let to = (position + 1).saturating_sub(start).min(SPAN);
-                    *seen = (begin(position).saturating_sub(start).min(to), to);
-                }
-                let (sums, part_stats) = match piece.span {
-                    Some((_, query)) => (
-                        self.scratch.part_sums.pointer().add(query * shape.value),
-                        self.scratch.part_stats.pointer().add(query * 2),
-                    ),
-                    None => (own.sums.pointer(), own.stats.pointer()),
-                };
-                let span = Span {
-                    keys: &keys,
-                    values: &values,
-                    positions,
-                    queries: own.queries.pointer(),
-                    count,
-                    seen: &seen,
-                    key_dimension: shape.key,
-                    value_dimension: shape.value,
-                    scores: own.scores.pointer(),
-                    sums,
-                    stats: part_stats,
-                };
-                attention::part(self.level, &span);
-                if piece.span.is_none() {
-                    for query in 0..count {
-                        let total = own.total_sums.pointer().add(query * shape.value);
-                        let (sums, more) = (sums.add(query * shape.value), part_stats.add(2 * query));
-                        attention::join(self.level, total, stats.add(2 * query), sums, more, shape.value);
+            std::ptr::write_bytes(totals, 0, count * value);
+            (0..count).for_each(|query| stats.add(2 * query).cast::<[f32; 2]>().write([f32::NEG_INFINITY, 0.0]));
+        }
+        for span in begin(first) / SPAN..(first + piece.tokens - 1) / SPAN + 1 {
+            let pages = self.span_pages(own, part, layer, piece.kv_head, span, first + piece.tokens);
+            for tokens in groups.iter().filter(|tokens| tokens.first + tokens.count > span * SPAN) {
+                let (sums, more) = (own.sums.pointer(), own.stats.pointer());
+                self.mix_span(own, piece, tokens, span, &pages, begin, (sums, more));
+                for query in 0..tokens.count * piece.heads {
+                    let to = tokens.query + query;
+                    // SAFETY: as above.
+                    unsafe {
+                        let (total, stats) = (totals.add(to * value), stats.add(2 * to));
+                        attention::join(self.level, total, stats, sums.add(query * value), more.add(2 * query), value);
                     }
                 }
             }
-            if piece.span.is_none() {
-                let stride = Sizes::of(&self.model.config).mixed;
-                for query in 0..count {
-                    let (token, head) = (piece.token + query / piece.heads, piece.head + query % piece.heads);
-                    let total = own.total_sums.pointer().add(query * shape.value);
-                    attention::finish(self.level, total, *stats.add(2 * query + 1), shape.value);
-                    let out = self.scratch.mixed.pointer().add((part.first + token) * stride + head * shape.value);
-                    std::ptr::copy_nonoverlapping(total, out, shape.value);
-                }
+        }
+        let stride = Sizes::of(&self.model.config).mixed;
+        for query in 0..count {
+            let (token, head) = (piece.token + query / piece.heads, piece.head + query % piece.heads);
+            // SAFETY: as above, and this member alone has this head of this token.
+            unsafe {
+                let total = totals.add(query * value);
+                attention::finish(self.level, total, *stats.add(2 * query + 1), value);
+                let out = self.scratch.mixed.pointer().add((part.first + token) * stride + head * value);
+                std::ptr::copy_nonoverlapping(total, out, value);
             }
         }
     }
 
-    fn pack_queries(&self, own: &Own, part: &Part<'_>, piece: &Piece, count: usize) {
+    /// The pages of a span, up to position `end` of the sequence.
+    fn span_pages(&self, own: &Own, part: &Part<'_>, layer: usize, kv_head: usize, span: usize, end: usize) -> SpanPages {
+        let start = span * SPAN;
+        let positions = end.min(start + SPAN) - start;
+        let shape = self.cache.shape;
+        let mut pages = SpanPages { positions, keys: [std::ptr::null(); _], values: [std::ptr::null(); _] };
+        for (i, &page) in part.pages[start / PAGE..][..positions.div_ceil(PAGE)].iter().enumerate() {
+            // SAFETY: the cache has every page of the sequence, and the member's own buffer room for a span.
+            unsafe {
+                pages.keys[i] = self.cache.keys(page as usize, layer, kv_head).cast_const();
+                pages.values[i] = if shape.keeps_values() {
+                    self.cache.values(page as usize, layer, kv_head).cast_const()
+                } else {
+                    let to = own.turned.pointer().add(i * PAGE * shape.value);
+                    attention::values_of_keys(pages.keys[i], shape.key, shape.value, to);
+                    to.cast_const()
+                };
+            }
+        }
+        pages
+    }
+
+    /// The parts of one span for some tokens, to the sums and stats at `to` (those of the piece's first query).
+    #[expect(clippy::too_many_arguments, reason = "a span, whose it is, and where it goes")]
+    fn mix_span(
+        &self,
+        own: &Own,
+        piece: &Piece,
+        tokens: &Tokens,
+        span: usize,
+        pages: &SpanPages,
+        begin: impl Fn(usize) -> usize,
+        to: (*mut f32, *mut f32),
+    ) {
+        let shape = self.cache.shape;
+        let start = span * SPAN;
+        let count = tokens.count * piece.heads;
+        let mut seen = [(0, 0); QUERIES];
+        for (query, seen) in seen.iter_mut().enumerate().take(count) {
+            let position = tokens.first + query / piece.heads;
+            let to = (position + 1).saturating_sub(start).min(SPAN);
+            *seen = (begin(position).saturating_sub(start).min(to), to);
+        }
+        // SAFETY: the member's own buffers have room for the queries of a piece; the cache has every page of the sequence.
+        unsafe {
+            let span = Span {
+                keys: &pages.keys,
+                values: &pages.values,
+                positions: pages.positions,
+                queries: own.queries.pointer().add(tokens.query * shape.key / 2),
+                count,
+                seen: &seen,
+                key_dimension: shape.key,
+                value_dimension: shape.value,
+                scores: own.scores.pointer(),
+                sums: to.0,
+                stats: to.1,
+            };
+            attention::part(self.level, &span);
+        }
+    }
+
+    fn pack_queries(&self, own: &Own, part: &Part<'_>, piece: &Piece, tokens: &Tokens) {
         let stride = Sizes::of(&self.model.config).inputs;
-        let (level, to) = (self.level, own.queries.pointer());
+        let count = tokens.count * piece.heads;
+        // SAFETY: the member's own buffer has room for the queries of a piece.
+        let to = unsafe { own.queries.pointer().add(tokens.query * self.cache.shape.key / 2) };
+        let level = self.level;
         for query in 0..count {
-            let (token, head) = (part.first + piece.token + query / piece.heads, piece.head + query % piece.heads);
+            let token = part.first + tokens.first - part.position + query / piece.heads;
+            let head = piece.head + query % piece.heads;
             // SAFETY: the buffers have room for every token and head of the pass, and `to` for QUERIES queries.
             unsafe {
                 let row = self.scratch.inputs.pointer().add(token * stride);

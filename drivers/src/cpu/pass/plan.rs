@@ -1,7 +1,6 @@
 //! How attention's work of a pass is cut into pieces.
 
-use super::super::attention::QUERIES;
-use super::super::attention::SPAN;
+use super::super::attention::{PIECE_QUERIES, QUERIES, SPAN};
 use super::super::config::{Attention, Config};
 use super::Part;
 
@@ -42,16 +41,17 @@ pub(super) struct Join {
 impl Plan {
     /// Cuts attention's work into pieces; returns how many queries' parts need room.
     pub(super) fn fill(&mut self, config: &Config, parts: &[Part<'_>], window: Option<usize>) -> usize {
-        let (heads, kv_heads) = match config.attention {
-            Attention::Grouped { heads, kv_heads, .. } => (heads, kv_heads),
-            Attention::Latent { heads, .. } => (heads, 1),
+        let (heads, kv_heads, block_queries) = match config.attention {
+            Attention::Grouped { heads, kv_heads, .. } => (heads, kv_heads, BLOCK_QUERIES),
+            // A span's values are made out of its keys: for many tokens at once.
+            Attention::Latent { heads, .. } => (heads, 1, PIECE_QUERIES),
         };
         let group = heads / kv_heads;
         let at_once = group.min(QUERIES);
         let mut queries = 0;
         for (index, part) in parts.iter().enumerate() {
             let by_span = part.count * at_once <= QUERIES;
-            let block = if by_span { part.count } else { (BLOCK_QUERIES / at_once).max(1) };
+            let block = if by_span { part.count } else { (block_queries / at_once).max(1) };
             let first_span = window.map_or(0, |window| (part.position + 1).saturating_sub(window)) / SPAN;
             let spans = first_span..(part.position + part.count - 1) / SPAN + 1;
             for kv_head in 0..kv_heads {

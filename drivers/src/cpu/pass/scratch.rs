@@ -1,7 +1,7 @@
 //! The buffers of a pass.
 
 use super::super::activation::Activations;
-use super::super::attention::{QUERIES, SPAN};
+use super::super::attention::{PIECE_QUERIES, QUERIES, SPAN};
 use super::super::config::{Attention, Config, Experts};
 use super::super::format::BLOCK;
 use super::super::isa::TILE_ROWS;
@@ -54,6 +54,8 @@ pub(super) struct Own {
     pub(super) stats: Buffer<f32>,
     pub(super) total_sums: Buffer<f32>,
     pub(super) total_stats: Buffer<f32>,
+    /// The values of a span, where keys begin with them.
+    pub(super) turned: Buffer<u16>,
     /// `[TOKENS][width or 64]`.
     pub(super) rows: Buffer<f32>,
 }
@@ -81,16 +83,18 @@ impl Scratch {
         let room = tokens.next_multiple_of(TOKENS);
         let Sizes { inputs, rank, plain, absorbed, mixed, values, key, value } = Sizes::of(config);
         let width = config.width;
+        let latent = matches!(config.attention, Attention::Latent { .. });
         let many =
             |columns: usize| (0..members).map(|_| Activations::new(1, columns, floats)).collect::<Result<_, _>>();
         let own = |_| {
             Ok(Own {
-                queries: Buffer::new(QUERIES * key / 2)?,
+                queries: Buffer::new(PIECE_QUERIES * key / 2)?,
                 scores: Buffer::new(QUERIES * SPAN)?,
                 sums: Buffer::new(QUERIES * value)?,
                 stats: Buffer::new(QUERIES * 2)?,
-                total_sums: Buffer::new(QUERIES * value)?,
-                total_stats: Buffer::new(QUERIES * 2)?,
+                total_sums: Buffer::new(PIECE_QUERIES * value)?,
+                total_stats: Buffer::new(PIECE_QUERIES * 2)?,
+                turned: Buffer::new(if latent { SPAN * value } else { 0 })?,
                 rows: Buffer::new(TOKENS * (width.next_multiple_of(TILE_ROWS)).max(64))?,
             })
         };
