@@ -2,7 +2,7 @@
 //!
 //! Keys of a page lie as `[head][position / 16][dimension / 2][16 positions][2]`, values as `[head][position / 2]
 //! [dimension][2 positions]`, bf16: each vector is one operand of the processor's bf16 dot product, for scores as for sums.
-//! (bf16 keys and values cost no accuracy that can be measured beside the 8-bit activations; see the notes of the docs.)
+//! (bf16 keys and values cost no accuracy that can be measured beside the 8-bit activations.)
 //!
 //! The positions are cut into spans of 128. For every query and span there is one part: highest score, sum of the
 //! exponentials, weighted sum of the values. Parts are joined in the order of the spans. A prompt joins them as it goes,
@@ -114,17 +114,22 @@ unsafe fn exponentials<S: Isa>(span: &Span<'_>, query: usize, positions: usize) 
         let shift = S::splat(if highest.is_finite() { highest } else { 0.0 });
         let mut at = 0;
         while at < positions {
-            let e = exp::<S>(S::sub(S::load(scores.add(at)), shift));
+            S::store(scores.add(at), exp::<S>(S::sub(S::load(scores.add(at)), shift)));
+            at += S::LANES;
+        }
+        // e^-87 is no zero: what is not seen adds nothing.
+        for position in (0..from.min(positions)).chain(to..positions) {
+            *scores.add(position) = 0.0;
+        }
+        let mut at = 0;
+        while at < positions {
+            let e = S::load(scores.add(at));
             sum = S::add(sum, e);
             // bf16 in place: the place that is written was read already.
             S::store_bf16(scores.cast::<u16>().add(at), e);
             at += S::LANES;
         }
         *stats.add(1) = S::sum(sum);
-        // e^-87 is no zero, and stale values are multiplied by it.
-        for position in (0..from.min(positions)).chain(to..positions) {
-            *scores.cast::<u16>().add(position) = 0;
-        }
     }
 }
 
@@ -294,6 +299,22 @@ dispatched! {
     fn finish = finish_generic(sums: *mut f32, sum: f32, count: usize);
 }
 
+/// No infinity and no NaN: what a page holds beyond a sequence's end is multiplied by zero, which must give zero whatever an
+/// earlier sequence left there. No sound model comes near the bound.
+#[inline(always)]
+unsafe fn finite<S: Isa>(x: S::F) -> S::F {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        let zero = S::splat(0.0);
+        // Of a NaN and a bound, the bound is the greater.
+        let bounded = S::max(x, S::splat(-LARGEST));
+        S::sub(zero, S::max(S::sub(zero, bounded), S::splat(-LARGEST)))
+    }
+}
+
+/// Half of what bf16 can hold.
+const LARGEST: f32 = 1.7e38;
+
 #[inline(always)]
 unsafe fn store_key_generic<S: Isa>(key: *const f32, dimension: usize, page: *mut u16, position: usize) {
     // SAFETY: the caller's contract.
@@ -302,7 +323,7 @@ unsafe fn store_key_generic<S: Isa>(key: *const f32, dimension: usize, page: *mu
         let mut rounded = [0_u16; 16];
         let mut at = 0;
         while at + S::LANES <= dimension {
-            S::store_bf16(rounded.as_mut_ptr(), S::load(key.add(at)));
+            S::store_bf16(rounded.as_mut_ptr(), finite::<S>(S::load(key.add(at))));
             let pairs = rounded.as_ptr().cast::<u32>();
             let mut i = 0;
             while i < S::LANES / 2 {
@@ -349,7 +370,7 @@ unsafe fn store_value_generic<S: Isa>(value: *const f32, dimension: usize, page:
         let mut rounded = [0_u16; 16];
         let mut at = 0;
         while at + S::LANES <= dimension {
-            S::store_bf16(rounded.as_mut_ptr(), S::load(value.add(at)));
+            S::store_bf16(rounded.as_mut_ptr(), finite::<S>(S::load(value.add(at))));
             let mut i = 0;
             while i < S::LANES {
                 *to.add((at + i) * 2) = rounded[i];
@@ -488,6 +509,18 @@ mod tests {
             terms.map(|(i, weight)| weight * f64::from(half(number((seen.0 + i) * 57 + d * 3)))).sum::<f64>() / sum
         };
         (0..value).map(|d| weighted(d) as f32).collect()
+    }
+
+    #[test]
+    fn a_page_holds_finite_numbers_alone() {
+        for level in Level::ALL.into_iter().filter(|level| level.available()) {
+            let value: Vec<f32> = (0..16).map(|i| [1.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN][i % 4]).collect();
+            let mut page = vec![0; PAGE * 16];
+            // SAFETY: a page of sixteen numbers a position.
+            unsafe { store_value(level, value.as_ptr(), 16, page.as_mut_ptr(), 0) };
+            assert!(page.iter().all(|&bits| from_bf16(bits).is_finite()), "{level:?}");
+            assert_eq!(from_bf16(page[0]), 1.0, "{level:?}");
+        }
     }
 
     #[test]

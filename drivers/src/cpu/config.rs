@@ -58,8 +58,10 @@ pub(super) struct Rotations {
     pub(super) base: f64,
     /// Positions are divided by it.
     pub(super) divisor: f64,
-    /// The base in windowed layers, which divide nothing.
+    /// The base in windowed layers.
     pub(super) window_base: f64,
+    /// What positions are divided by there.
+    pub(super) window_divisor: f64,
 }
 
 /// Layers that see only a window.
@@ -156,12 +158,16 @@ impl Config {
                 if heads % kv_heads != 0 {
                     return Err(unusable(format!("{heads} heads cannot share {kv_heads} keys evenly")));
                 }
-                let fits =
-                    key % 16 == 0 && value % 16 == 0 && heads * value % 32 == 0 && heads * key.max(value) <= MAX_WIDTH;
+                let fits = key.max(value) <= MAX_HEAD_DIM
+                    && key % 16 == 0
+                    && value % 16 == 0
+                    && heads * value % 32 == 0
+                    && heads * key.max(value) <= MAX_WIDTH;
                 (key, fits)
             }
-            Attention::Latent { heads, latent, plain, value, .. } => {
-                let fits = latent % 32 == 0 && plain % 32 == 0 && value % 32 == 0 && self.rotated.is_multiple_of(16);
+            Attention::Latent { heads, latent, plain, value, query_rank, .. } => {
+                let fits = [latent, plain, value, query_rank.unwrap_or(0)].iter().all(|n| n.is_multiple_of(32))
+                    && self.rotated.is_multiple_of(16);
                 (plain + self.rotated, fits && heads * latent <= 1 << 20 && heads * (plain + self.rotated) <= MAX_WIDTH)
             }
         };
@@ -171,8 +177,9 @@ impl Config {
         if self.rotated == 0 || !self.rotated.is_multiple_of(2) || self.rotated > key {
             return wrong("its rotations do not fit its heads");
         }
-        let Rotations { base, divisor, window_base } = self.rotations;
-        if !(base >= 1.0 && window_base >= 1.0 && divisor > 0.0 && (0.0..=1.0).contains(&self.epsilon)) {
+        let Rotations { base, divisor, window_base, window_divisor } = self.rotations;
+        let divided = divisor > 0.0 && window_divisor > 0.0;
+        if !(base >= 1.0 && window_base >= 1.0 && divided && (0.0..=1.0).contains(&self.epsilon)) {
             return wrong("its rotation or normalization constants make no sense");
         }
         match self.experts {
@@ -280,8 +287,11 @@ impl Reader<'_> {
     fn rotations(&self) -> Result<Rotations, GgufError> {
         let base = self.fraction("rope.freq_base")?.unwrap_or(10_000.0);
         let divisor = match self.header.text(&format!("{}.rope.scaling.type", self.architecture)) {
-            // Gemma 3 files of 2025 give the factor without a type.
-            None => self.fraction("rope.scaling.factor")?.filter(|_| self.architecture == "gemma3").unwrap_or(1.0),
+            // Without a type it is linear; older files have another key (llama.cpp, `llama_model::load_hparams`).
+            None => match self.fraction("rope.scaling.factor")? {
+                Some(factor) => factor,
+                None => self.fraction("rope.scale_linear")?.unwrap_or(1.0),
+            },
             Some("none") => 1.0,
             Some("linear") => self.fraction("rope.scaling.factor")?.unwrap_or(1.0),
             Some(other) => {
@@ -289,17 +299,31 @@ impl Reader<'_> {
                 return Err(unusable(format!("it stretches positions in the way `{other}`, which is not run here")));
             }
         };
-        let default = if self.architecture == "gemma3" { 10_000.0 } else { base };
-        Ok(Rotations { base, divisor, window_base: self.fraction("rope.freq_base_swa")?.unwrap_or(default) })
+        let (default, window_divisor) = if self.architecture == "gemma3" { (10_000.0, 1.0) } else { (base, divisor) };
+        let window_base = self.fraction("rope.freq_base_swa")?.unwrap_or(default);
+        Ok(Rotations { base, divisor, window_base, window_divisor })
     }
 
     fn window(&self, layers: usize) -> Result<Option<Window>, GgufError> {
         let positions = self.optional("attention.sliding_window", MAX_CONTEXT)?.filter(|&positions| positions > 0);
+        let usual = match self.architecture {
+            "gemma3" => 6,
+            "exaone4" => 4,
+            _ => return Ok(None),
+        };
+        let key = format!("{}.attention.sliding_window_pattern", self.architecture);
+        let period = match self.header.metadata.get(&key) {
+            None => usual,
+            Some(_) => match self.optional("attention.sliding_window_pattern", MAX_LAYERS) {
+                Ok(Some(period)) if period > 0 => period,
+                _ => return Err(unusable(format!("its metadata `{key}` is no period of layers"))),
+            },
+        };
         Ok(match (self.architecture, positions) {
-            ("gemma3", Some(positions)) => Some(Window { positions, period: 6, plain_globals: false }),
+            ("gemma3", Some(positions)) => Some(Window { positions, period, plain_globals: false }),
             // The 32B model alone mixes (llama.cpp: 64 layers); the small one sees everything and rotates everywhere.
             ("exaone4", positions) if layers == 64 => {
-                Some(Window { positions: positions.unwrap_or(4096), period: 4, plain_globals: true })
+                Some(Window { positions: positions.unwrap_or(4096), period, plain_globals: true })
             }
             _ => None,
         })

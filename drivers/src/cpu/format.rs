@@ -7,7 +7,7 @@
 //! the same order behind the nibbles. Scales of 16 rows stand together, in the file's own precision: nothing is rounded anew.
 //!
 //! A head of `Q8_0` may lie in two planes instead, all high nibbles with the scales before all low nibbles: the likeliest token
-//! is found by streaming the first alone (see [`super::head`]).
+//! is found by streaming the first alone (see `pass/head.rs`).
 //!
 //! Sizes in bytes of a block of 32 columns by 16 rows, beside what the file needs: `Q4_0` 288 (288), `Q4_1` 320 (320), `Q5_0`
 //! 352 (352), `Q5_1` 384 (384), `Q8_0` 544 (544), `Q4_K` 296 (288), `Q5_K` 360 (352), `Q6_K` 424 (420).

@@ -34,9 +34,10 @@ impl Region {
     /// # Errors
     /// The system's words, if it gives no memory.
     pub(super) fn new(bytes: usize) -> Result<Self, std::io::Error> {
-        let bytes = bytes.max(1).next_multiple_of(LINE);
+        let too_large = std::io::ErrorKind::OutOfMemory;
+        let bytes = bytes.max(1).checked_next_multiple_of(LINE).ok_or(too_large)?;
         let huge = bytes >= HUGE_PAGE;
-        let mapped_bytes = bytes + if huge { HUGE_PAGE } else { 0 };
+        let mapped_bytes = bytes.checked_add(if huge { HUGE_PAGE } else { 0 }).ok_or(too_large)?;
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches no memory in use.
         let mapped =
@@ -54,7 +55,7 @@ impl Region {
 
     /// The next `bytes` bytes, aligned to a cache line; `None` if the region is full.
     pub(super) fn take(&self, bytes: usize) -> Option<NonNull<u8>> {
-        let bytes = bytes.next_multiple_of(LINE);
+        let bytes = bytes.checked_next_multiple_of(LINE)?;
         let at = self.used.fetch_add(bytes, Ordering::Relaxed);
         // SAFETY: in bounds, as just compared.
         (at.checked_add(bytes)? <= self.bytes).then(|| unsafe { self.start.add(at) })

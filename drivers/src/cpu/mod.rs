@@ -101,14 +101,16 @@ impl CpuBackend {
             u32::try_from(config.vocabulary).map_err(|_| unusable("its vocabulary is too large".to_owned()))?;
 
         let mut loader = Loader::new(file, level)?;
-        let model = Model::plan(config, context as usize, &mut loader)?;
+        let mut model = Model::plan(config, context as usize, &mut loader)?;
         let floats = loader.has_floats();
         let weight_bytes = loader.bytes();
         loader.read(&mut team)?;
+        model.head_in_halves = model.head.low_nibbles_are_even();
         let scratch = Scratch::new(&model.config, batch_tokens as usize, team.size(), floats).map_err(memory)?;
         let cache = Cache::new(shape, pages as usize).map_err(memory)?;
         let capabilities = Capabilities {
-            driver: DRIVER.to_owned(),
+            // With the instruction set: what it computes, and keeps on disk, differs in the last bits.
+            driver: format!("{DRIVER}/{}", level.name()),
             vocabulary,
             context,
             batch_tokens,

@@ -12,6 +12,8 @@ pub(super) struct Model {
     pub(super) norm: Vec<f32>,
     /// The embedding again, where the file has no other.
     pub(super) head: Matrix,
+    /// Half of the head's bits rule most tokens out; see `product::bounds`.
+    pub(super) head_in_halves: bool,
     /// For layers that see everything, and for those of a window.
     pub(super) angles: [Angles; 2],
 }
@@ -116,9 +118,10 @@ impl Model {
             layers,
             norm: loader.vector("output_norm.weight", width)?,
             head,
+            head_in_halves: false,
             angles: [
                 angles(rotations.base, rotations.divisor),
-                Angles::new(windowed, rotated, rotations.window_base, 1.0, factors.as_deref()),
+                Angles::new(windowed, rotated, rotations.window_base, rotations.window_divisor, factors.as_deref()),
             ],
             config,
         })

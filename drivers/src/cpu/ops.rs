@@ -99,6 +99,8 @@ unsafe fn quantize_block<S: Isa>(x: *const f32, place: Place) {
             at += S::LANES;
         }
         let highest = S::highest(highest);
+        // Numbers so small are zero: 127 divided by them would be infinite.
+        let highest = if highest < 1e-30 { 0.0 } else { highest };
         let inverse = S::splat(if highest > 0.0 { 127.0 / highest } else { 0.0 });
         let mut halves = [0, 0];
         let mut at = 0;
@@ -294,7 +296,8 @@ unsafe fn gated<S: Isa>(gate: Gate, g: S::F, u: S::F) -> S::F {
                 S::mul(cubic, S::splat(2.0 * 0.797_884_6))
             }
         };
-        // The exponent is bounded from above as well: infinity over infinity would be no number.
+        // Bounded from below: infinity over infinity would be no number, and what a gate leaves of -80 is nothing.
+        let g = S::max(g, S::splat(-80.0));
         let negative = S::sub(S::splat(0.0), S::max(inner, S::splat(-80.0)));
         S::mul(S::div(g, S::add(one, exp::<S>(negative))), u)
     }

@@ -257,6 +257,8 @@ super::ops::dispatched! {
     fn bounds = bounds_generic(job: &Job, squares: *const f32, lowest: &mut f32);
 }
 
+/// The nibbles' spread is measured when a head is loaded (`Matrix::low_nibbles_are_even`); any other head is computed whole.
+///
 /// How far a bound lies from its estimate. Six: of 10^9 rows two lie beyond, and such a row must also be the likeliest.
 const SIGMAS: f32 = 6.0;
 

@@ -185,7 +185,7 @@ fn spin_until(ready: impl Fn() -> bool) {
     let mut spins = 0;
     while !ready() {
         std::hint::spin_loop();
-        spins += 1;
+        spins = u32::saturating_add(spins, 1);
         if spins > SPINS_BEFORE_YIELD {
             std::thread::yield_now();
         }

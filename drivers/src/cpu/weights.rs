@@ -5,7 +5,7 @@
 //! is an error, not a crash.
 #![allow(unsafe_code, reason = "threads write disjoint tiles of one region; each block says why that is sound")]
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::config::unusable;
@@ -66,6 +66,23 @@ impl Matrix {
         if self.low.is_null() { 0 } else { self.units() * LOW_PLANE_BYTES }
     }
 
+    /// True if the low nibbles of a second plane are spread evenly, as those of trained 8-bit weights are: their mean is then
+    /// 7.5 and their variance 21.25. Weights that lay on a coarser grid before have others. Looks at one byte in 61.
+    pub(super) fn low_nibbles_are_even(&self) -> bool {
+        if self.low.is_null() {
+            return false;
+        }
+        // SAFETY: the matrix has so many bytes in its second plane, and nothing writes to them any more.
+        let low = unsafe { std::slice::from_raw_parts(self.low, self.tiles() * self.low_bytes()) };
+        let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
+        for byte in low.iter().step_by(61) {
+            for nibble in [byte & 15, byte >> 4].map(|nibble| f64::from(nibble) - 7.5) {
+                (count, sum, squares) = (count + 1.0, sum + nibble, squares + nibble * nibble);
+            }
+        }
+        (sum / count).abs() < 0.25 && squares / count < 23.0
+    }
+
     /// Row `row` as numbers; `out` has `columns` places. False if there is no such row.
     pub(super) fn row(&self, row: usize, out: &mut [f32]) -> bool {
         if row >= self.rows {
@@ -123,6 +140,8 @@ pub(super) struct Loader<'a> {
     level: Level,
     region: Arc<Region>,
     plan: Vec<(Matrix, Source)>,
+    /// The file's tensors by name: there may be a hundred thousand.
+    tensors: HashMap<&'a str, &'a TensorInfo>,
     /// Names of the tensors that the network reads.
     taken: Mutex<HashSet<&'a str>>,
     floats: bool,
@@ -134,6 +153,7 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// [`GgufError::Unusable`] if the system gives no memory.
     pub(super) fn new(file: &'a gguf::File, level: Level) -> Result<Self, GgufError> {
+        let tensors = file.header().tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let mut bytes = 0_usize;
         for tensor in &file.header().tensors {
             let [columns, rows, planes] = [0, 1, 2].map(|i| tensor.dimensions.get(i).map_or(1, |&n| n as usize));
@@ -147,7 +167,15 @@ impl<'a> Loader<'a> {
             let gib = bytes as f64 / f64::from(1 << 30);
             unusable(format!("its weights need {gib:.1} GiB of memory, which the system does not give ({error})"))
         })?;
-        Ok(Self { file, level, region: Arc::new(region), plan: Vec::new(), taken: Mutex::default(), floats: false })
+        Ok(Self {
+            file,
+            level,
+            region: Arc::new(region),
+            plan: Vec::new(),
+            tensors,
+            taken: Mutex::default(),
+            floats: false,
+        })
     }
 
     /// True if a float matrix was planned: products with it read f32 activations.
@@ -162,11 +190,11 @@ impl<'a> Loader<'a> {
 
     /// True if the file has a tensor named `name`.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.file.header().tensor(name).is_some()
+        self.tensors.contains_key(name)
     }
 
     fn tensor(&self, name: &str) -> Result<&'a TensorInfo, GgufError> {
-        self.file.header().tensor(name).ok_or_else(|| unusable(format!("it has no tensor `{name}`")))
+        self.tensors.get(name).copied().ok_or_else(|| unusable(format!("it has no tensor `{name}`")))
     }
 
     /// A tensor that has these dimensions.
@@ -329,7 +357,7 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// [`GgufError::Unusable`] if it is of another length or no float; [`GgufError::Io`].
     pub(super) fn vector_if_any(&self, name: &str, length: usize) -> Result<Option<Vec<f32>>, GgufError> {
-        if self.file.header().tensor(name).is_none() {
+        if !self.has(name) {
             return Ok(None);
         }
         let tensor = self.shaped(name, &[length])?;

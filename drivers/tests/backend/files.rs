@@ -41,7 +41,8 @@ fn request(text: &str) -> Request {
 fn a_file_answers_and_greedy_answers_are_the_same_each_time() {
     let tiny = Tiny::new(Shape::plain(DType::Q4_1), 11);
     let engine = start(&tiny.writer).unwrap();
-    assert_eq!((engine.info().name.as_str(), engine.info().driver.as_str()), ("tiny", cpu::DRIVER));
+    assert_eq!(engine.info().name, "tiny");
+    assert!(engine.info().driver.starts_with(cpu::DRIVER), "{}", engine.info().driver);
     let once = ask(&engine, request("안녕하세요"));
     assert_eq!(once.prompt_tokens as usize, engine.prompt_tokens(&request("안녕하세요").turns).unwrap());
     assert_eq!(ask(&engine, request("안녕하세요")).text, once.text);

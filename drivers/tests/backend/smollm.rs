@@ -46,7 +46,10 @@ fn it_answers() {
     let engine = Engine::start(&path, 0).unwrap();
     assert_eq!(engine.info().vocabulary, 49_152);
     let ask = |text: &str, max_tokens| {
-        let request = Request { turns: vec![Turn::new("user", text)], max_tokens, ..Request::default() };
+        // With the template's own words to the model instead, Q4_1 weights and 8-bit activations are too coarse for Paris:
+        // llama.cpp says the same.
+        let turns = vec![Turn::new("system", "Answer in one sentence."), Turn::new("user", text)];
+        let request = Request { turns, max_tokens, ..Request::default() };
         engine.generate(request, &mut |_| ControlFlow::Continue(())).unwrap()
     };
     let done = ask("What is the capital of France?", 40);

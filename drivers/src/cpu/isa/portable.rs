@@ -86,7 +86,7 @@ impl Isa for Portable {
     }
     #[inline(always)]
     unsafe fn exp2(a: Self::F) -> Self::F {
-        each(a, |a| f32::from_bits(((a as i32 + 127) as u32) << 23))
+        each(a, |a| f32::from_bits(((a as i32).wrapping_add(127) as u32) << 23))
     }
     #[inline(always)]
     unsafe fn sum(a: Self::F) -> f32 {

@@ -271,7 +271,11 @@ impl Pass<'_> {
         let at_once = (QUERIES / piece.heads).clamp(1, piece.tokens);
         let groups: Vec<Tokens> = (0..piece.tokens)
             .step_by(at_once)
-            .map(|token| Tokens { first: first + token, count: at_once.min(piece.tokens - token), query: token * piece.heads })
+            .map(|token| Tokens {
+                first: first + token,
+                count: at_once.min(piece.tokens - token),
+                query: token * piece.heads,
+            })
             .collect();
         for tokens in &groups {
             self.pack_queries(own, part, piece, tokens);
@@ -323,7 +327,15 @@ impl Pass<'_> {
     }
 
     /// The pages of a span, up to position `end` of the sequence.
-    fn span_pages(&self, own: &Own, part: &Part<'_>, layer: usize, kv_head: usize, span: usize, end: usize) -> SpanPages {
+    fn span_pages(
+        &self,
+        own: &Own,
+        part: &Part<'_>,
+        layer: usize,
+        kv_head: usize,
+        span: usize,
+        end: usize,
+    ) -> SpanPages {
         let start = span * SPAN;
         let positions = end.min(start + SPAN) - start;
         let shape = self.cache.shape;

@@ -1,7 +1,7 @@
 //! The head: logits after the tokens that are asked for.
 
 use super::super::activation::View;
-use super::super::format::{BLOCK, Format};
+use super::super::format::BLOCK;
 use super::super::isa::TILE_ROWS;
 use super::super::ops;
 use super::super::product::{self, Kernel, META, TOKENS, padded};
@@ -35,7 +35,7 @@ impl Pass<'_> {
             member.evenly(wanted.len(), norm)
         }
         let head = &self.model.head;
-        if one && self.batch.likeliest_only && head.format == Format::Q8Planes && head.rows.is_multiple_of(TILE_ROWS) {
+        if one && self.batch.likeliest_only && self.model.head_in_halves && head.rows.is_multiple_of(TILE_ROWS) {
             self.likeliest(member, head, view);
             return;
         }

@@ -7,6 +7,9 @@ use super::Part;
 /// Queries in one block of a prompt: what the widest kernel keeps in registers.
 const BLOCK_QUERIES: usize = 12;
 
+/// Queries whose parts are kept at most: what many long sequences would need beyond it is joined as it comes instead.
+const MAX_PART_QUERIES: usize = 1 << 17;
+
 /// A piece of attention's work.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece {
@@ -50,10 +53,11 @@ impl Plan {
         let at_once = group.min(QUERIES);
         let mut queries = 0;
         for (index, part) in parts.iter().enumerate() {
-            let by_span = part.count * at_once <= QUERIES;
-            let block = if by_span { part.count } else { (block_queries / at_once).max(1) };
             let first_span = window.map_or(0, |window| (part.position + 1).saturating_sub(window)) / SPAN;
             let spans = first_span..(part.position + part.count - 1) / SPAN + 1;
+            let few = part.count * at_once <= QUERIES;
+            let by_span = few && queries + spans.len() * part.count * heads <= MAX_PART_QUERIES;
+            let block = if few { part.count } else { (block_queries / at_once).max(1) };
             for kv_head in 0..kv_heads {
                 for within in (0..group).step_by(at_once) {
                     let (head, count) = (kv_head * group + within, at_once.min(group - within));
