@@ -5,20 +5,22 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::candle::{CandleBackend, Limits};
+use crate::cpu::{CpuBackend, Level, Limits};
 use crate::engine::EngineError;
 use crate::sampling::likeliest;
-use crate::{Backend, Batch, gguf, threads};
+use crate::{Backend, Batch, gguf};
 
 /// Rounds that are measured, after one that is not; the median is reported.
 const ROUNDS: usize = 3;
+/// Tokens by which a sequence's last page may exceed it.
+const PAGE_ROOM: u32 = 64;
 
 /// What was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figures {
     /// Tokens of the prompt read in a second.
     pub prefill_tokens_per_s: f64,
-    /// Tokens generated in a second, one sequence.
+    /// Tokens generated in a second, all sequences together.
     pub decode_tokens_per_s: f64,
     /// From the prompt to the first token, in milliseconds.
     pub first_token_ms: f64,
@@ -28,50 +30,81 @@ pub struct Figures {
     pub peak_rss_bytes: u64,
 }
 
-/// Reads a prompt of `prompt` tokens and generates `generate` more, greedily and not stopping at an end token.
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// Tokens of the prompt.
+    pub prompt: usize,
+    /// Tokens that are generated after it, by each sequence.
+    pub generate: usize,
+    /// Threads that compute; 0 takes every core.
+    pub threads: usize,
+    /// Sequences that generate at once.
+    pub batch: usize,
+    /// The instructions to use; the best that there are if `None`.
+    pub level: Option<Level>,
+}
+
+/// Reads a prompt and generates more, greedily and not stopping at an end token.
 ///
 /// # Errors
 /// [`EngineError::File`] if the model cannot be loaded, [`EngineError::Request`] if the numbers do not fit it.
-pub fn run(path: &Path, prompt: usize, generate: usize, threads: usize) -> Result<Figures, EngineError> {
-    if !threads::choose(threads) {
-        return Err(EngineError::Request(format!("{threads} threads cannot be chosen any more: others run already")));
-    }
+pub fn run(path: &Path, order: Order) -> Result<Figures, EngineError> {
+    let Order { prompt, generate, threads, batch, level } = order;
     let opened = Instant::now();
     let file = gguf::File::open(path)?;
-    let context = u32::try_from(prompt.saturating_add(generate)).unwrap_or(u32::MAX);
-    let mut backend = CandleBackend::load(&file, Limits { context, slots: 1, ..Limits::default() })?;
+    let fits = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
+    let context = fits(prompt.saturating_add(generate));
+    let cache_tokens = context.saturating_add(PAGE_ROOM).saturating_mul(fits(batch));
+    let limits = Limits { context, cache_tokens, threads, level, ..Limits::default() };
+    let mut backend = CpuBackend::load(&file, limits)?;
     let load_ms = opened.elapsed().as_secs_f64() * 1e3;
     let capabilities = backend.capabilities().clone();
-    if prompt == 0 || generate == 0 || capabilities.context < context {
+    if prompt == 0 || generate == 0 || batch == 0 || capabilities.context < context {
+        let most = capabilities.context;
         let message =
-            format!("{prompt} and {generate} tokens must be at least 1 and fit into {}", capabilities.context);
+            format!("{prompt} and {generate} tokens in {batch} sequences must be at least 1 and fit into {most}");
         return Err(EngineError::Request(message));
     }
+    let pages_each = context.div_ceil(capabilities.page_tokens);
+    let tables: Vec<Vec<u32>> = (0..fits(batch)).map(|i| (i * pages_each..(i + 1) * pages_each).collect()).collect();
     // Any tokens will do; these are spread over the vocabulary (Knuth's multiplier) and the same each time.
     let tokens: Vec<u32> = (0..prompt as u64)
         .map(|i| (i.wrapping_mul(2_654_435_761) % u64::from(capabilities.vocabulary)) as u32)
         .collect();
-    let mut logits = vec![0.0; capabilities.vocabulary as usize];
+    let vocabulary = capabilities.vocabulary as usize;
+    let mut logits = vec![0.0; vocabulary * batch];
     let (mut prefill, mut decode) = (Vec::new(), Vec::new());
     for _ in 0..=ROUNDS {
-        backend.reset(0);
-        let started = Instant::now();
-        for piece in tokens.chunks(capabilities.batch_tokens as usize) {
-            backend.forward(&Batch::single(0, piece), &mut logits)?;
+        let mut next = vec![0; batch];
+        for (pages, next) in tables.iter().zip(&mut next) {
+            let started = Instant::now();
+            let mut position = 0;
+            for piece in tokens.chunks(capabilities.batch_tokens as usize) {
+                backend.forward(&Batch::single(piece, position, pages), &mut logits[..vocabulary])?;
+                position += fits(piece.len());
+            }
+            *next = likeliest(&logits[..vocabulary]).unwrap_or(0);
+            prefill.push(started.elapsed().as_secs_f64());
         }
-        let mut next = likeliest(&logits).unwrap_or(0);
-        prefill.push(started.elapsed().as_secs_f64());
         let started = Instant::now();
-        for _ in 0..generate {
-            backend.forward(&Batch::single(0, &[next]), &mut logits)?;
-            next = likeliest(&logits).unwrap_or(0);
+        for step in 0..generate {
+            let mut batch = Batch { likeliest_only: true, ..Batch::default() };
+            for (pages, next) in tables.iter().zip(&next) {
+                batch.push(&[*next], fits(prompt + step), pages);
+                batch.want_last();
+            }
+            backend.forward(&batch, &mut logits)?;
+            for (row, next) in logits.chunks(vocabulary).zip(&mut next) {
+                *next = likeliest(row).unwrap_or(0);
+            }
         }
         decode.push(started.elapsed().as_secs_f64());
     }
     let (prefill, decode) = (median_after_first(&prefill), median_after_first(&decode));
     Ok(Figures {
         prefill_tokens_per_s: prompt as f64 / prefill,
-        decode_tokens_per_s: generate as f64 / decode,
+        decode_tokens_per_s: (generate * batch) as f64 / decode,
         first_token_ms: prefill * 1e3,
         load_ms,
         peak_rss_bytes: peak_rss_bytes(),

@@ -71,7 +71,7 @@ pub struct ModelInfo {
     pub name: String,
     /// SHA-256 of the file.
     pub sha256: String,
-    /// Driver: `candle-cpu` ...
+    /// Driver: `native-cpu` ...
     pub driver: String,
 }
 

@@ -99,7 +99,7 @@ pub struct ModelInfo {
     pub name: String,
     /// SHA-256 of the file, lower-case hex.
     pub sha256: String,
-    /// `candle-cpu` ...
+    /// `native-cpu` ...
     pub driver: String,
     /// Tokens that prompt and answer may have together.
     pub context: u32,

@@ -1,180 +1,43 @@
 //! One thread owns the model; requests wait in a queue of fixed length. A full queue is an ordinary answer.
+//!
+//! In reading order: `request` and `error` (what goes in and comes out), this file (the caller's side), `worker` (the
+//! thread: admission and passes), `queue` (who is next), `plan` (which tokens go into a pass), `running` (one
+//! generation), `stop` (stop texts in a stream), `prefixes` (what outlives the process).
 
+mod error;
+mod plan;
+mod prefixes;
+mod queue;
+mod request;
+mod running;
 mod stop;
 mod worker;
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use thiserror::Error;
-
-use crate::candle::{CandleBackend, Limits};
 use crate::chat::{ChatError, Template};
+use crate::cpu::{CpuBackend, Limits};
 use crate::gguf::{self, GgufError};
-use crate::sampling::{Sampler, Sampling};
-use crate::threads;
-use crate::tokenizer::{Tokenizer, TokenizerError};
-use crate::{Backend, BackendError};
+use crate::grammar::{Compiler, Grammar, GrammarError, Guide};
+use crate::sampling::Sampler;
+use crate::speculation::Drafter;
+use crate::tokenizer::Tokenizer;
+use crate::{Backend, BackendError, Capabilities};
 
 pub use crate::chat::Turn;
-use worker::{Event, Message, Order, Worker};
+pub use error::EngineError;
+pub use request::{Done, Finish, Info, Priority, Request, Settings};
+use running::{Event, Order};
+use worker::{Message, Worker};
 
 /// How often a waiting caller asks whether it was cancelled.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
-/// Stop texts of one request, and the bytes of each.
-const MAX_STOPS: usize = 16;
-const MAX_STOP_BYTES: usize = 256;
-
-/// How an engine runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// Threads that compute; 0 takes every core. See [`threads::choose`].
-    pub threads: usize,
-    /// Requests that may wait for a slot; one more is answered [`EngineError::Overloaded`].
-    pub queue: usize,
-    /// What the backend may hold.
-    pub limits: Limits,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { threads: 0, queue: 16, limits: Limits::default() }
-    }
-}
-
-/// Which model an engine runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Info {
-    /// From the file's metadata, else the file's name.
-    pub name: String,
-    /// SHA-256 of the file, lower-case hex.
-    pub sha256: String,
-    /// The backend.
-    pub driver: String,
-    /// Tokens that prompt and answer may have together.
-    pub context: u32,
-    /// Number of token ids.
-    pub vocabulary: u32,
-}
-
-/// One generation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Request {
-    /// The chat so far, oldest first.
-    pub turns: Vec<Turn>,
-    /// At most so many tokens are generated; fewer if the context ends.
-    pub max_tokens: usize,
-    /// See [`Sampling::temperature`]; 0 is greedy.
-    pub temperature: f32,
-    /// See [`Sampling::top_k`].
-    pub top_k: usize,
-    /// See [`Sampling::top_p`].
-    pub top_p: f32,
-    /// See [`Sampling::repetition`]; it looks at the answer's own tokens, so that a value in the prompt can still be copied.
-    pub repetition: f32,
-    /// See [`Sampling::seed`].
-    pub seed: u64,
-    /// The answer ends before any of these texts.
-    pub stop: Vec<String>,
-}
-
-impl Default for Request {
-    fn default() -> Self {
-        let Sampling { temperature, top_k, top_p, repetition, seed } = Sampling::default();
-        Self { turns: Vec::new(), max_tokens: 256, temperature, top_k, top_p, repetition, seed, stop: Vec::new() }
-    }
-}
-
-/// Why a generation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// The model said that it is done.
-    EndOfText,
-    /// A stop text came.
-    Stop,
-    /// `max_tokens` or the context is reached.
-    Length,
-    /// The caller broke off.
-    Cancelled,
-}
-
-/// A generation that ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
-    /// All text.
-    pub text: String,
-    /// Tokens of the prompt.
-    pub prompt_tokens: u32,
-    /// Tokens generated, without the one that ends.
-    pub generated_tokens: u32,
-    /// Why it ended.
-    pub finish: Finish,
-    /// Waiting for a slot.
-    pub queue_ms: u64,
-    /// From the slot to the first token.
-    pub first_token_ms: u64,
-    /// From the slot to the end.
-    pub total_ms: u64,
-}
-
-/// Why there is no answer. No text of the request is quoted.
-#[derive(Debug, Error)]
-pub enum EngineError {
-    /// The model file.
-    #[error(transparent)]
-    File(#[from] GgufError),
-    /// The vocabulary, or a text that cannot be encoded.
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
-    /// The chat template, or turns that do not fit it.
-    #[error(transparent)]
-    Chat(#[from] ChatError),
-    /// The prompt leaves no room for an answer.
-    #[error("HAECHI-0508: the prompt has {prompt} tokens, the model reads {context}; ask about less")]
-    TooLong {
-        /// Tokens of the prompt.
-        prompt: usize,
-        /// Tokens that fit.
-        context: u32,
-    },
-    /// The backend broke; it is asked again once [`Engine::health`] finds it well.
-    #[error(transparent)]
-    Backend(#[from] BackendError),
-    /// The queue is full.
-    #[error("HAECHI-0511: the model is busy with as many requests as it takes; ask again in a moment")]
-    Overloaded,
-    /// The request makes no sense.
-    #[error("HAECHI-0512: the request is refused: {0}")]
-    Request(String),
-    /// The engine's thread is gone.
-    #[error("HAECHI-0513: the model's thread ended; restart the model role")]
-    Gone,
-}
-
-impl EngineError {
-    /// `HAECHI-NNNN`.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::File(error) => error.code(),
-            Self::Tokenizer(TokenizerError::Vocabulary(_)) => "HAECHI-0504",
-            Self::Tokenizer(TokenizerError::Text(_)) => "HAECHI-0505",
-            Self::Chat(ChatError::Template(_)) => "HAECHI-0506",
-            Self::Chat(ChatError::Turns(_)) => "HAECHI-0507",
-            Self::TooLong { .. } => "HAECHI-0508",
-            Self::Backend(BackendError::Refused(_)) => "HAECHI-0509",
-            Self::Backend(BackendError::Failed(_)) => "HAECHI-0510",
-            Self::Overloaded => "HAECHI-0511",
-            Self::Request(_) => "HAECHI-0512",
-            Self::Gone => "HAECHI-0513",
-        }
-    }
-}
 
 /// What broke, while it is broken.
 type Trouble = Arc<Mutex<Option<String>>>;
@@ -183,12 +46,20 @@ type Trouble = Arc<Mutex<Option<String>>>;
 #[derive(Debug)]
 pub struct Engine {
     /// `None` only while dropping.
-    orders: Option<SyncSender<Message>>,
+    orders: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
+    /// Requests that wait for room, and how many may.
+    waiting: Arc<AtomicUsize>,
+    queue: usize,
     trouble: Trouble,
     tokenizer: Arc<Tokenizer>,
     template: Option<Template>,
+    /// Made when the first grammar is asked for.
+    compiler: OnceLock<Result<Compiler, GrammarError>>,
     info: Info,
+    capabilities: Capabilities,
+    /// Tokens that one sequence may have: the model's context, or all of the cache where that is less.
+    room: u32,
 }
 
 impl Engine {
@@ -197,7 +68,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::File`], [`EngineError::Tokenizer`], [`EngineError::Chat`].
     pub fn start(path: &Path, threads: usize) -> Result<Self, EngineError> {
-        Self::start_with(path, Settings { threads, ..Settings::default() })
+        let limits = Limits { threads, ..Limits::default() };
+        Self::start_with(path, Settings { limits, ..Settings::default() })
     }
 
     /// Loads a model file.
@@ -205,12 +77,6 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start`].
     pub fn start_with(path: &Path, settings: Settings) -> Result<Self, EngineError> {
-        if !threads::choose(settings.threads) {
-            log::warn!(
-                "the process runs several threads already, so the model computes on every core instead of {}",
-                settings.threads
-            );
-        }
         let file = gguf::File::open(path)?;
         let tokenizer = Tokenizer::from_header(file.header())?;
         let template = file
@@ -221,7 +87,7 @@ impl Engine {
         // The digest reads the whole file once more: beside the loading, not after it.
         let (backend, sha256) = std::thread::scope(|scope| {
             let digest = scope.spawn(|| file.sha256());
-            let backend = CandleBackend::load(&file, settings.limits);
+            let backend = CpuBackend::load(&file, settings.limits);
             (backend, digest.join().unwrap_or(Err(GgufError::Unusable("its digest could not be computed".to_owned()))))
         });
         let backend = backend?;
@@ -254,15 +120,54 @@ impl Engine {
         info: Info,
         settings: Settings,
     ) -> Result<Self, EngineError> {
-        let (orders, waiting) = sync_channel(settings.queue.max(1));
+        Self::with_drafter(backend, None, tokenizer, template, info, settings)
+    }
+
+    /// As [`Engine::with_backend`], with something that guesses where the text itself gives no hint, of the same vocabulary.
+    ///
+    /// # Errors
+    /// [`EngineError::Gone`] if no thread could be started.
+    pub fn with_drafter(
+        backend: Box<dyn Backend>,
+        drafter: Option<Box<dyn Drafter>>,
+        tokenizer: Tokenizer,
+        template: Option<Template>,
+        info: Info,
+        settings: Settings,
+    ) -> Result<Self, EngineError> {
+        let (orders, heard) = channel();
         let trouble = Trouble::default();
+        let waiting = Arc::new(AtomicUsize::new(0));
         let tokenizer = Arc::new(tokenizer);
-        let worker = Worker::new(backend, Arc::clone(&tokenizer), Arc::clone(&trouble));
+        let capabilities = backend.capabilities().clone();
+        let cache_tokens = u64::from(capabilities.page_tokens) * u64::from(capabilities.pages);
+        let room = u32::try_from(cache_tokens).unwrap_or(u32::MAX).min(capabilities.context);
+        let worker = Worker::new(
+            backend,
+            Arc::clone(&tokenizer),
+            Arc::clone(&trouble),
+            Arc::clone(&waiting),
+            drafter,
+            &settings,
+        );
         let thread = std::thread::Builder::new()
             .name("model".to_owned())
-            .spawn(move || worker.run(&waiting))
+            .spawn(move || worker.run(&heard))
             .map_err(|_| EngineError::Gone)?;
-        Ok(Self { orders: Some(orders), thread: Some(thread), trouble, tokenizer, template, info })
+        let queue = settings.queue.max(1);
+        Ok(Self {
+            orders: Some(orders),
+            thread: Some(thread),
+            waiting,
+            queue,
+            trouble,
+            tokenizer,
+            template,
+            compiler: OnceLock::new(),
+            info,
+            capabilities,
+            room,
+        })
     }
 
     /// Which model this is.
@@ -297,20 +202,21 @@ impl Engine {
             return Err(BackendError::Failed(reason).into());
         }
         let (events, answer) = channel();
-        let stop_flag = Arc::new(AtomicBool::new(false));
-        let order = self.order(request, events, Arc::clone(&stop_flag))?;
+        let cancel = Arc::new(AtomicBool::new(false));
+        let order = self.order(request, events, Arc::clone(&cancel))?;
+        self.enter_queue()?;
         self.send(Message::Generate(Box::new(order)))?;
         let mut wanted = true;
         loop {
             if wanted && cancelled() {
                 wanted = false;
-                stop_flag.store(true, Ordering::Relaxed);
+                cancel.store(true, Ordering::Relaxed);
             }
             match answer.recv_timeout(CANCEL_POLL) {
                 Ok(Event::Text(text)) => {
                     if wanted && on_text(&text).is_break() {
                         wanted = false;
-                        stop_flag.store(true, Ordering::Relaxed);
+                        cancel.store(true, Ordering::Relaxed);
                     }
                 }
                 Ok(Event::Done(result)) => return result,
@@ -325,7 +231,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Chat`], [`EngineError::Tokenizer`].
     pub fn prompt_tokens(&self, turns: &[Turn]) -> Result<usize, EngineError> {
-        Ok(self.encode(turns)?.len())
+        Ok(self.prompt(turns)?.len())
     }
 
     /// Well, or what broke. Cheap while all is well; after a failure one token is run, and success makes it well again.
@@ -340,11 +246,8 @@ impl Engine {
             return Ok(());
         }
         let (sender, answer) = channel();
-        match self.send(Message::Probe(sender)) {
-            Ok(()) => answer.recv().unwrap_or(Err(EngineError::Gone)),
-            Err(EngineError::Overloaded) => Err(BackendError::Failed("it is not tried again yet".to_owned()).into()),
-            Err(error) => Err(error),
-        }
+        self.send(Message::Probe(sender))?;
+        answer.recv().unwrap_or(Err(EngineError::Gone))
     }
 
     fn trouble(&self) -> Option<String> {
@@ -353,45 +256,49 @@ impl Engine {
 
     fn send(&self, message: Message) -> Result<(), EngineError> {
         let orders = self.orders.as_ref().ok_or(EngineError::Gone)?;
-        orders.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => EngineError::Overloaded,
-            TrySendError::Disconnected(_) => EngineError::Gone,
-        })
+        orders.send(message).map_err(|_| EngineError::Gone)
     }
 
-    fn encode(&self, turns: &[Turn]) -> Result<Vec<u32>, EngineError> {
+    /// Takes a place in the queue; the thread gives it back.
+    fn enter_queue(&self) -> Result<(), EngineError> {
+        let enter = |waiting: usize| (waiting < self.queue).then_some(waiting + 1);
+        let entered = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter);
+        entered.map(drop).map_err(|_| EngineError::Overloaded)
+    }
+
+    /// The tokens of a prompt of these turns.
+    ///
+    /// # Errors
+    /// [`EngineError::Chat`], [`EngineError::Tokenizer`].
+    pub fn prompt(&self, turns: &[Turn]) -> Result<Vec<u32>, EngineError> {
         let template = self.template.as_ref().ok_or_else(|| ChatError::Template("the file has none".to_owned()))?;
         let prompt = template.prompt(turns)?;
         Ok(self.tokenizer.encode_prompt(&prompt.text, &prompt.quoted)?)
     }
 
+    fn guide(&self, grammar: &Grammar) -> Result<Guide, GrammarError> {
+        self.compiler.get_or_init(|| Compiler::new(&self.tokenizer)).as_ref().map_err(Clone::clone)?.compile(grammar)
+    }
+
     /// Checks a request and encodes it, on the caller's thread: the model's does nothing but run the model.
-    fn order(
-        &self,
-        request: Request,
-        events: std::sync::mpsc::Sender<Event>,
-        stop_flag: Arc<AtomicBool>,
-    ) -> Result<Order, EngineError> {
-        let Request { turns, max_tokens, temperature, top_k, top_p, repetition, seed, stop } = request;
-        let sampling = Sampling { temperature, top_k, top_p, repetition, seed };
-        if let Some(problem) = sampling.problem() {
-            return Err(EngineError::Request(problem.to_owned()));
+    fn order(&self, request: Request, events: Sender<Event>, cancelled: Arc<AtomicBool>) -> Result<Order, EngineError> {
+        request.check()?;
+        let prompt = self.prompt(&request.turns)?;
+        if prompt.is_empty() || prompt.len() >= self.room as usize {
+            return Err(EngineError::TooLong { prompt: prompt.len(), context: self.room });
         }
-        if max_tokens == 0 {
-            return Err(EngineError::Request("max_tokens is 0".to_owned()));
-        }
-        if stop.len() > MAX_STOPS || stop.iter().any(|text| text.is_empty() || text.len() > MAX_STOP_BYTES) {
-            return Err(EngineError::Request(format!(
-                "at most {MAX_STOPS} stop texts of 1 to {MAX_STOP_BYTES} bytes are taken"
-            )));
-        }
-        let prompt = self.encode(&turns)?;
-        if prompt.is_empty() || prompt.len() >= self.info.context as usize {
-            return Err(EngineError::TooLong { prompt: prompt.len(), context: self.info.context });
-        }
-        let max_tokens = max_tokens.min(self.info.context as usize - prompt.len());
-        let sampler = Sampler::new(sampling);
-        Ok(Order { prompt, max_tokens, sampler, stop, events, cancelled: stop_flag, queued: Instant::now() })
+        Ok(Order {
+            max_tokens: request.max_tokens.min(self.room as usize - prompt.len()),
+            sampler: Sampler::new(request.sampling()),
+            guide: request.grammar.as_ref().map(|grammar| self.guide(grammar)).transpose()?,
+            prompt,
+            stop: request.stop,
+            priority: request.priority,
+            deadline: request.deadline,
+            events,
+            cancelled,
+            queued: Instant::now(),
+        })
     }
 }
 
@@ -405,130 +312,4 @@ impl Drop for Engine {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fake::Fake;
-
-    fn ask(text: &str) -> Request {
-        Request { turns: vec![Turn::new("user", text)], ..Request::default() }
-    }
-
-    fn run(engine: &Engine, request: Request) -> (Vec<String>, Result<Done, EngineError>) {
-        let mut pieces = Vec::new();
-        let done = engine.generate(request, &mut |text| {
-            pieces.push(text.to_owned());
-            ControlFlow::Continue(())
-        });
-        (pieces, done)
-    }
-
-    fn engine(fake: Fake) -> Engine {
-        fake.engine(Settings::default()).unwrap()
-    }
-
-    #[test]
-    fn text_streams_in_whole_characters() {
-        let engine = engine(Fake::saying("혈당은 정상입니다."));
-        let (pieces, done) = run(&engine, ask("?"));
-        let done = done.unwrap();
-        assert_eq!((done.text.as_str(), done.finish), ("혈당은 정상입니다.", Finish::EndOfText));
-        assert_eq!(pieces.concat(), done.text);
-        assert_eq!(pieces.len(), 10, "each character as soon as it is complete");
-        assert_eq!(done.generated_tokens as usize, done.text.len(), "the fake's tokens are bytes");
-    }
-
-    #[test]
-    fn stop_texts_end_the_answer_and_are_not_shown() {
-        let engine = engine(Fake::saying("one two three"));
-        let request = Request { stop: vec![" three".to_owned(), "tw!".to_owned()], ..ask("?") };
-        let (pieces, done) = run(&engine, request);
-        let done = done.unwrap();
-        assert_eq!((done.text.as_str(), done.finish), ("one two", Finish::Stop));
-        assert_eq!(pieces.concat(), "one two");
-    }
-
-    #[test]
-    fn the_length_limits_hold() {
-        let engine = engine(Fake::saying("abcdef"));
-        let done = run(&engine, Request { max_tokens: 3, ..ask("?") }).1.unwrap();
-        assert_eq!((done.text.as_str(), done.finish, done.generated_tokens), ("abc", Finish::Length, 3));
-        // A character cut off by the limit is marked, never dropped in silence.
-        let engine = self::engine(Fake::saying("혈"));
-        assert_eq!(run(&engine, Request { max_tokens: 2, ..ask("?") }).1.unwrap().text, "\u{fffd}");
-    }
-
-    #[test]
-    fn a_prompt_without_room_is_a_clear_error() {
-        let engine = engine(Fake::saying("a".repeat(100).as_str()).with_context(64));
-        let error = run(&engine, ask(&"x".repeat(64))).1.unwrap_err();
-        assert!(matches!(error, EngineError::TooLong { context: 64, .. }), "{error}");
-        let done = run(&engine, ask("x")).1.unwrap();
-        assert_eq!((done.finish, done.prompt_tokens + done.generated_tokens), (Finish::Length, 64));
-    }
-
-    #[test]
-    fn breaking_off_and_cancelling_stop_the_work() {
-        let engine = engine(Fake::saying(&"a".repeat(3000)).taking(Duration::from_millis(1)));
-        let mut seen = 0;
-        let done = engine.generate(Request { max_tokens: 4000, ..ask("?") }, &mut |_| {
-            seen += 1;
-            if seen == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        let done = done.unwrap();
-        assert_eq!((seen, done.finish), (3, Finish::Cancelled));
-        assert!(done.generated_tokens < 100, "{}", done.generated_tokens);
-        let done = engine.generate_until(
-            Request { max_tokens: 4000, ..ask("?") },
-            &mut |_| ControlFlow::Continue(()),
-            &|| true,
-        );
-        assert_eq!(done.unwrap().finish, Finish::Cancelled);
-    }
-
-    #[test]
-    fn several_are_answered_at_once_and_one_too_many_is_overloaded() {
-        let settings = Settings { queue: 1, ..Settings::default() };
-        let engine = Fake::saying(&"b".repeat(200)).taking(Duration::from_millis(2)).engine(settings).unwrap();
-        let results: Vec<_> = std::thread::scope(|scope| {
-            let ask_one = || {
-                std::thread::sleep(Duration::from_millis(20));
-                run(&engine, ask("?")).1.map(|done| done.text.len())
-            };
-            let threads: Vec<_> = (0..8)
-                .map(|_| {
-                    std::thread::sleep(Duration::from_millis(5));
-                    scope.spawn(ask_one)
-                })
-                .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        let answered = results.iter().filter(|result| matches!(result, Ok(200))).count();
-        let overloaded = results.iter().filter(|result| matches!(result, Err(EngineError::Overloaded))).count();
-        // Four slots and one place in the queue; how many come in time depends on the machine's load.
-        assert_eq!(answered + overloaded, 8, "{results:?}");
-        assert!(answered >= 1 && overloaded >= 1, "{results:?}");
-    }
-
-    #[test]
-    fn a_broken_backend_is_reported_until_it_is_well() {
-        let engine = engine(Fake::saying("ab").failing_at(2));
-        let error = run(&engine, ask("?")).1.unwrap_err();
-        assert_eq!(error.code(), "HAECHI-0510");
-        assert_eq!(run(&engine, ask("?")).1.unwrap_err().code(), "HAECHI-0510", "not asked again before it is well");
-        engine.health().unwrap(); // one token is run, and succeeds
-        assert_eq!(run(&engine, ask("?")).1.unwrap().text, "ab");
-    }
-
-    #[test]
-    fn impossible_requests_are_named() {
-        let engine = engine(Fake::saying("x"));
-        for request in [
-            Request { max_tokens: 0, ..ask("?") },
-            Request { temperature: f32::NAN, ..ask("?") },
-            Request { stop: vec![String::new()], ..ask("?") },
-            Request { stop: vec!["s".to_owned(); 17], ..ask("?") },
-        ] {
-            assert_eq!(run(&engine, request).1.unwrap_err().code(), "HAECHI-0512");
-        }
-    }
-}
+mod tests;

@@ -1,18 +1,22 @@
-//! The model's thread: takes orders into free slots, runs one pass after another over all of them, hands out text.
+//! The model's thread: admits those who wait as pages allow, runs one pass after another over all of them, hands out text.
 //!
-//! Each pass carries one token of every sequence that answers, and with the room that is left the next piece of prompts
-//! that are still being read: a long prompt delays the others' tokens by no more than one pass.
+//! Admission promises each sequence the pages it needs at its longest, so nobody who was admitted ever waits for a page.
+//! A prompt whose beginning another sequence is just reading waits for those pages instead of computing them again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use super::stop::StopWatch;
-use super::{Done, EngineError, Finish, Trouble};
-use crate::sampling::Sampler;
-use crate::tokenizer::{Detokenizer, Tokenizer};
+use super::plan::{Item, plan};
+use super::queue::{Queue, is_urgent};
+use super::running::{Order, Running};
+use super::{EngineError, Settings, Trouble};
+use crate::kv::Cache;
+use crate::kv::store::Prefix;
+use crate::speculation::{CROWD, DRAFT_TOKENS, Drafter, lookup};
+use crate::tokenizer::Tokenizer;
 use crate::{Backend, BackendError, Batch};
 
 /// What the thread is asked.
@@ -20,196 +24,329 @@ pub(super) enum Message {
     Generate(Box<Order>),
     /// Run one token, to see whether the backend works again.
     Probe(Sender<Result<(), EngineError>>),
-}
-
-/// What a caller hears. The channel has no bound of its own: one text for each of at most `max_tokens` tokens.
-pub(super) enum Event {
-    Text(String),
-    Done(Result<Done, EngineError>),
-}
-
-/// A request, checked and encoded.
-pub(super) struct Order {
-    pub(super) prompt: Vec<u32>,
-    pub(super) max_tokens: usize,
-    pub(super) sampler: Sampler,
-    pub(super) stop: Vec<String>,
-    pub(super) events: Sender<Event>,
-    pub(super) cancelled: Arc<AtomicBool>,
-    pub(super) queued: Instant,
-}
-
-/// An order in a slot.
-struct Running {
-    slot: u32,
-    prompt: Vec<u32>,
-    /// Tokens of the prompt that the slot holds.
-    read: usize,
-    generated: Vec<u32>,
-    max_tokens: usize,
-    sampler: Sampler,
-    detokenizer: Detokenizer,
-    watch: StopWatch,
-    text: String,
-    events: Sender<Event>,
-    cancelled: Arc<AtomicBool>,
-    queue_ms: u64,
-    started: Instant,
-    first_token_ms: Option<u64>,
+    /// Copy the pages that hold the beginning of these tokens.
+    CopyPrefix(Vec<u32>, Sender<Result<Prefix, EngineError>>),
+    /// Put a prefix into the cache; answered with the number of its tokens that are there afterwards.
+    TakePrefix(Prefix, Sender<Result<usize, EngineError>>),
 }
 
 pub(super) struct Worker {
-    backend: Box<dyn Backend>,
+    pub(super) backend: Box<dyn Backend>,
     tokenizer: Arc<Tokenizer>,
     trouble: Trouble,
+    chunk_tokens: usize,
+    /// Guess what answers say next.
+    guesses: bool,
+    /// Guesses where looking up finds nothing.
+    drafter: Option<Box<dyn Drafter>>,
+    pub(super) cache: Cache,
+    /// How many are in `queue` or on the way to it; the engine's side counts up.
+    waiting: Arc<AtomicUsize>,
+    queue: Queue<Order>,
+    /// In the order of admission.
     running: Vec<Running>,
     logits: Vec<f32>,
+    passes: u64,
+    /// Orders that were begun: their numbers.
+    begun: u64,
 }
 
 impl Worker {
-    pub(super) fn new(backend: Box<dyn Backend>, tokenizer: Arc<Tokenizer>, trouble: Trouble) -> Self {
-        Self { backend, tokenizer, trouble, running: Vec::new(), logits: Vec::new() }
+    pub(super) fn new(
+        backend: Box<dyn Backend>,
+        tokenizer: Arc<Tokenizer>,
+        trouble: Trouble,
+        waiting: Arc<AtomicUsize>,
+        drafter: Option<Box<dyn Drafter>>,
+        settings: &Settings,
+    ) -> Self {
+        let capabilities = backend.capabilities();
+        Self {
+            cache: Cache::new(capabilities.page_tokens, capabilities.pages),
+            backend,
+            tokenizer,
+            trouble,
+            chunk_tokens: settings.chunk_tokens as usize,
+            guesses: settings.guesses,
+            drafter,
+            waiting,
+            queue: Queue::new(),
+            running: Vec::new(),
+            logits: Vec::new(),
+            passes: 0,
+            begun: 0,
+        }
     }
 
     /// Works until nobody can order any more.
     pub(super) fn run(mut self, orders: &Receiver<Message>) {
         loop {
-            while let Some(slot) = self.free_slot() {
-                let message = if self.running.is_empty() {
-                    orders.recv().map_err(|_| TryRecvError::Disconnected)
-                } else {
-                    orders.try_recv()
-                };
+            let idle = self.running.is_empty() && self.queue.is_empty();
+            let mut message =
+                if idle { orders.recv().map_err(|_| TryRecvError::Disconnected) } else { orders.try_recv() };
+            loop {
                 match message {
-                    Ok(Message::Generate(order)) => self.begin(slot, *order),
-                    Ok(Message::Probe(answer)) => {
-                        let _ = answer.send(self.probe(slot));
-                    }
-                    Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) if self.running.is_empty() => return,
-                    Err(TryRecvError::Disconnected) => break,
+                    Ok(message) => self.hear(message),
+                    Err(TryRecvError::Disconnected) if idle => return,
+                    Err(_) => break,
                 }
+                message = orders.try_recv();
             }
-            self.end_cancelled();
-            if let Err(error) = self.pass() {
+            let now = Instant::now();
+            self.end_broken_off(now);
+            self.admit(now);
+            if let Err(error) = self.pass(now) {
                 self.fail(&error);
             }
         }
     }
 
-    fn free_slot(&self) -> Option<u32> {
-        (0..self.backend.capabilities().slots).find(|slot| self.running.iter().all(|running| running.slot != *slot))
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Generate(order) => self.queue.push(*order),
+            Message::Probe(answer) => {
+                let _ = answer.send(self.probe());
+            }
+            Message::CopyPrefix(tokens, answer) => {
+                let _ = answer.send(self.copy_prefix(&tokens));
+            }
+            Message::TakePrefix(prefix, answer) => {
+                let _ = answer.send(self.take_prefix(&prefix));
+            }
+        }
     }
 
-    fn begin(&mut self, slot: u32, order: Order) {
-        let Order { prompt, max_tokens, sampler, stop, events, cancelled, queued } = order;
-        if let Some(reason) = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            // Ordered just before it broke.
-            let _ = events.send(Event::Done(Err(BackendError::Failed(reason).into())));
+    /// Ends those whose caller left or whose time is over, waiting or under way.
+    fn end_broken_off(&mut self, now: Instant) {
+        for order in self.queue.take_all(|order| order.broken_off(now).is_some()) {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            if let Some(finish) = order.broken_off(now) {
+                Running::new(0, order, Vec::new(), 0, 0, now).end(finish, now);
+            }
+        }
+        let broken_off = self.running.extract_if(.., |running| running.order.broken_off(now).is_some());
+        for mut ended in broken_off.collect::<Vec<_>>() {
+            if let Some(finish) = ended.order.broken_off(now) {
+                ended.end(finish, now);
+            }
+            self.forget(&ended);
+        }
+    }
+
+    /// Gives back what an ended sequence held.
+    fn forget(&mut self, ended: &Running) {
+        self.cache.release(&ended.pages);
+        if let Some(drafter) = &mut self.drafter {
+            drafter.forget(ended.id);
+        }
+    }
+
+    /// Pages that those under way were promised and do not hold yet.
+    pub(super) fn promised(&self) -> usize {
+        self.running.iter().map(|running| running.most_pages.saturating_sub(running.pages.len())).sum()
+    }
+
+    /// Moves those who wait into the work as long as there are pages for all that they may need.
+    fn admit(&mut self, now: Instant) {
+        let broken = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        loop {
+            let promised = self.promised();
+            let cache = &mut self.cache;
+            let mut held = Vec::new();
+            let mut most = 0;
+            let next = self.queue.take_if(now, |order| {
+                most = cache.pages_for(order.prompt.len() + order.max_tokens);
+                held = cache.hold_prefix(beginning(&order.prompt));
+                // Held pages are no longer among those that could be given to others.
+                let fits = broken.is_some() || promised + most - held.len() <= cache.available();
+                if !fits {
+                    cache.release(&held);
+                }
+                fits
+            });
+            let Some(order) = next else { return };
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            let cached = held.len() * self.cache.page_tokens();
+            self.begun += 1;
+            let running = Running::new(self.begun, order, held, cached, most, now);
+            match &broken {
+                None => self.running.push(running),
+                Some(reason) => {
+                    // Ordered just before it broke.
+                    self.cache.release(&running.pages);
+                    running.fail(BackendError::Failed(reason.clone()).into());
+                }
+            }
+        }
+    }
+
+    /// Guesses what each answer says next, where that pays.
+    fn guess(&mut self) {
+        let vocabulary = self.backend.capabilities().vocabulary;
+        let Self { running, drafter, .. } = self;
+        if !self.guesses || running.len() >= CROWD {
+            running.iter_mut().for_each(|running| running.drafts.clear());
             return;
         }
-        self.backend.reset(slot);
-        self.running.push(Running {
-            slot,
-            prompt,
-            read: 0,
-            generated: Vec::new(),
-            max_tokens,
-            sampler,
-            detokenizer: Detokenizer::default(),
-            watch: StopWatch::new(stop),
-            text: String::new(),
-            events,
-            cancelled,
-            queue_ms: ms(queued),
-            started: Instant::now(),
-            first_token_ms: None,
-        });
+        for running in running.iter_mut() {
+            running.drafts.clear();
+            let count = DRAFT_TOKENS.min(running.left().saturating_sub(1));
+            let pays = running.to_read() == 0 && running.order.sampler.is_greedy() && count > 0;
+            if !pays || !running.trust.asks() {
+                continue;
+            }
+            running.drafts.extend_from_slice(lookup(&running.tokens, count));
+            let Some(asked) = drafter.as_mut().filter(|_| running.drafts.is_empty()) else { continue };
+            let Running { id, tokens, drafts, .. } = running;
+            // Unwind safe: a drafter that broke is not asked again.
+            let drafted = catch_unwind(AssertUnwindSafe(|| asked.draft(*id, tokens, count, drafts)));
+            if !matches!(drafted, Ok(Ok(()))) {
+                drafts.clear();
+                log::warn!("the small model that guesses broke; answers are as before, but slower");
+                *drafter = None;
+            }
+            drafts.truncate(count);
+            // A small model may have tokens that this one lacks.
+            let known = drafts.iter().position(|&token| token >= vocabulary).unwrap_or(drafts.len());
+            drafts.truncate(known);
+        }
     }
 
-    fn end_cancelled(&mut self) {
-        let Self { running, backend, .. } = self;
-        running.retain_mut(|running| {
-            let cancelled = running.cancelled.load(Ordering::Relaxed);
-            if cancelled {
-                running.end(Finish::Cancelled);
-                backend.reset(running.slot);
+    /// What each sequence could put into the next pass.
+    fn items(&mut self, now: Instant) -> Vec<Item> {
+        let page = self.cache.page_tokens();
+        let mut items = Vec::new();
+        for index in 0..self.running.len() {
+            let (earlier, rest) = self.running.split_at_mut(index);
+            let Some(running) = rest.first_mut() else { break };
+            let mut waits_for = None;
+            let wanted = beginning(&running.order.prompt);
+            if running.to_read() > 0 && running.computed == running.pages.len() * page {
+                self.cache.hold_more(wanted, &mut running.pages);
+                let held = running.pages.len() * page;
+                running.found(held);
+                // Somebody before it is about to fill the page that it needs next.
+                let wanted = beginning(&running.order.prompt);
+                let next = wanted.get(..held + page);
+                waits_for = earlier.iter().position(|other| {
+                    let will_fill = other.to_read() > 0 && other.order.prompt.len() >= held + page;
+                    will_fill && next.is_some_and(|next| other.order.prompt.starts_with(next))
+                });
             }
-            !cancelled
-        });
+            items.push(Item {
+                to_read: running.to_read(),
+                urgent: is_urgent(running.order.priority, running.read_at, now),
+                waits_for,
+                drafts: running.drafts.len(),
+                served: running.served,
+            });
+        }
+        items
     }
 
     /// One pass over the sequences under way.
-    fn pass(&mut self) -> Result<(), BackendError> {
-        let capabilities = self.backend.capabilities();
-        let vocabulary = capabilities.vocabulary as usize;
-        let mut room = capabilities.batch_tokens as usize;
-        let mut batch = Batch::default();
-        let mut carried = Vec::new();
-        // Those that answer first: they wait for one token each.
-        for reading in [false, true] {
-            for (index, running) in self.running.iter_mut().enumerate() {
-                if (running.read < running.prompt.len()) != reading || room == 0 {
-                    continue;
-                }
-                let piece = if reading {
-                    let end = running.prompt.len().min(running.read + room);
-                    let piece = running.prompt.get(running.read..end).unwrap_or_default();
-                    running.read = end;
-                    piece
-                } else {
-                    running.generated.last().map(std::slice::from_ref).unwrap_or_default()
-                };
-                room -= piece.len();
-                batch.push(running.slot, piece);
-                carried.push(index);
-            }
-        }
-        if carried.is_empty() {
+    fn pass(&mut self, now: Instant) -> Result<(), BackendError> {
+        if self.running.is_empty() {
             return Ok(());
         }
-        self.logits.resize(carried.len() * vocabulary, 0.0);
-        let Self { backend, logits, .. } = self;
-        forward(backend.as_mut(), &batch, logits)?;
-
-        let mut ended = Vec::new();
-        for (index, row) in carried.into_iter().zip(self.logits.chunks_mut(vocabulary)) {
-            let Some(running) = self.running.get_mut(index) else { continue };
-            if running.read < running.prompt.len() {
-                continue; // more of the prompt is still to be read
+        let (batch_tokens, vocabulary) = {
+            let capabilities = self.backend.capabilities();
+            (capabilities.batch_tokens as usize, capabilities.vocabulary as usize)
+        };
+        self.guess();
+        let items = self.items(now);
+        let planned = plan(&items, batch_tokens, self.chunk_tokens);
+        self.passes += 1;
+        let mut batch = Batch { likeliest_only: true, ..Batch::default() };
+        // Who takes part, with how many tokens, and how many rows of logits are its own.
+        let mut carried = Vec::new();
+        for (index, count) in planned {
+            let Self { running, cache, .. } = self;
+            let Some(running) = running.get_mut(index) else { continue };
+            let reads = running.to_read() > 0;
+            let end = running.computed + count;
+            while running.pages.len() < cache.pages_for(end) {
+                let page = cache.take();
+                running.pages.push(page.ok_or_else(|| BackendError::Failed("a promised page is missing".to_owned()))?);
             }
-            let Some(token) = running.sampler.next(row, &running.generated) else {
-                return Err(BackendError::Failed("no logit is a number; the weights are broken".to_owned()));
-            };
-            if running.take(token, &self.tokenizer) {
+            let known = running.tokens.get(running.computed..end.min(running.tokens.len())).unwrap_or_default();
+            let guessed = running.drafts.get(..count - known.len()).unwrap_or_default();
+            let position = u32::try_from(running.computed).unwrap_or(u32::MAX);
+            let pages = running.pages.get(..cache.pages_for(end)).unwrap_or_default();
+            batch.push(&[known, guessed].concat(), position, pages);
+            // The prompt's last token, or the pending one and each guess: what follows them is asked.
+            let rows = if count < running.to_read() { 0 } else { 1 + guessed.len() };
+            if rows > 0 {
+                batch.want_last_of(u32::try_from(rows).unwrap_or(u32::MAX));
+                batch.likeliest_only &= running.order.needs_likeliest_only();
+            }
+            if reads {
+                running.read_at = now;
+            }
+            running.serve(self.passes);
+            carried.push((index, count, rows));
+        }
+        if carried.is_empty() {
+            return Err(BackendError::Failed("no sequence can go on".to_owned()));
+        }
+        let Self { backend, logits, .. } = self;
+        logits.resize(batch.wanted.len() * vocabulary, 0.0);
+        forward(backend.as_mut(), &batch, logits)?;
+        self.take_tokens(&carried, vocabulary)
+    }
+
+    /// Chooses the tokens that a pass asked for, and keeps the pages that it filled.
+    fn take_tokens(&mut self, carried: &[(usize, usize, usize)], vocabulary: usize) -> Result<(), BackendError> {
+        let now = Instant::now();
+        let mut rows = self.logits.chunks_mut(vocabulary);
+        let mut ended = Vec::new();
+        for &(index, count, wanted) in carried {
+            let Some(running) = self.running.get_mut(index) else { continue };
+            let mut own = rows.by_ref().take(wanted);
+            if running.step(count, &mut own, &self.tokenizer, now)? {
                 ended.push(index);
             }
+            own.for_each(drop); // rows after a guess that did not hold: the next sequence's begin behind them
+            let filled = running.computed / self.cache.page_tokens();
+            if filled > running.kept {
+                running.kept = filled;
+                let computed = running.tokens.get(..running.computed).unwrap_or_default();
+                self.cache.keep(computed, &mut running.pages);
+            }
         }
+        // From the last, so that the indices before stay right.
         ended.sort_unstable();
         for index in ended.into_iter().rev() {
-            let ended = self.running.swap_remove(index);
-            self.backend.reset(ended.slot); // gives back what a long sequence held
+            let ended = self.running.remove(index);
+            self.forget(&ended);
         }
         Ok(())
     }
 
-    /// Tells everybody that the backend broke, and remembers it.
+    /// Tells everybody under way that the backend broke, and remembers it.
     fn fail(&mut self, error: &BackendError) {
         let (BackendError::Failed(reason) | BackendError::Refused(reason)) = error;
         log::error!("{error}");
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
         for running in self.running.drain(..) {
-            self.backend.reset(running.slot);
-            let _ = running.events.send(Event::Done(Err(error.clone().into())));
+            running.fail(error.clone().into());
+            if let Some(drafter) = &mut self.drafter {
+                drafter.forget(running.id);
+            }
         }
+        self.cache.clear(); // nobody knows what the pages hold
     }
 
-    fn probe(&mut self, slot: u32) -> Result<(), EngineError> {
-        self.backend.reset(slot);
-        self.logits.resize(self.backend.capabilities().vocabulary as usize, 0.0);
+    fn probe(&mut self) -> Result<(), EngineError> {
+        if self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return Ok(()); // another probe was first
+        }
+        // Nothing is under way while there is trouble, so there is a page.
+        let page = self.cache.take().ok_or_else(|| EngineError::Request("every page is in use".to_owned()))?;
         let Self { backend, logits, .. } = self;
-        let result = forward(backend.as_mut(), &Batch::single(slot, &[0]), logits);
-        self.backend.reset(slot);
+        logits.resize(backend.capabilities().vocabulary as usize, 0.0);
+        let result = forward(backend.as_mut(), &Batch::single(&[0], 0, &[page]), logits);
+        self.cache.release(&[page]);
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
             Ok(()) => {
@@ -224,67 +361,15 @@ impl Worker {
     }
 }
 
+/// The part of a prompt whose pages may be read instead of computed: all but its last token, after which the logits are
+/// needed.
+fn beginning(prompt: &[u32]) -> &[u32] {
+    prompt.split_last().map_or(&[], |(_, beginning)| beginning)
+}
+
 /// A pass that turns a panic inside the runtime into a failure: the thread, and the role, live on.
 fn forward(backend: &mut dyn Backend, batch: &Batch, logits: &mut [f32]) -> Result<(), BackendError> {
-    // Unwind safe: after a failure every slot is reset before it is used again.
+    // Unwind safe: after a failure nothing is read that was written before.
     catch_unwind(AssertUnwindSafe(|| backend.forward(batch, logits)))
         .unwrap_or_else(|_| Err(BackendError::Failed("it hit a fault in the program".to_owned())))
-}
-
-impl Running {
-    /// Takes the chosen token; true if the answer ended with it.
-    fn take(&mut self, token: u32, tokenizer: &Tokenizer) -> bool {
-        self.first_token_ms.get_or_insert_with(|| ms(self.started));
-        if tokenizer.is_end(token) {
-            self.end(Finish::EndOfText);
-            return true;
-        }
-        self.generated.push(token);
-        let piece = self.detokenizer.push(tokenizer.bytes_of(token));
-        let (shown, stopped) = self.watch.push(&piece);
-        self.show(shown);
-        if stopped {
-            self.finish(Finish::Stop);
-        } else if self.generated.len() >= self.max_tokens {
-            self.end(Finish::Length);
-        } else {
-            return false;
-        }
-        true
-    }
-
-    fn show(&mut self, text: String) {
-        if !text.is_empty() {
-            self.text.push_str(&text);
-            let _ = self.events.send(Event::Text(text)); // a caller that is gone hears nothing
-        }
-    }
-
-    /// Shows what was held back, then finishes.
-    fn end(&mut self, finish: Finish) {
-        let rest = self.detokenizer.finish();
-        let (shown, stopped) = self.watch.push(&rest);
-        let held = if stopped { String::new() } else { self.watch.finish() };
-        self.show(shown + &held);
-        self.finish(finish);
-    }
-
-    fn finish(&mut self, finish: Finish) {
-        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        let total_ms = ms(self.started);
-        let done = Done {
-            text: std::mem::take(&mut self.text),
-            prompt_tokens: count(self.prompt.len()),
-            generated_tokens: count(self.generated.len()),
-            finish,
-            queue_ms: self.queue_ms,
-            first_token_ms: self.first_token_ms.unwrap_or(total_ms),
-            total_ms,
-        };
-        let _ = self.events.send(Event::Done(Ok(done)));
-    }
-}
-
-fn ms(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

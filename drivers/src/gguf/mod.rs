@@ -154,6 +154,22 @@ pub enum GgufError {
         /// What rule.
         rule: String,
     },
+    /// The file system did not take what was to be written.
+    #[error("HAECHI-0520: the model file {} cannot be written: {source}; see that the disk has room", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A file of a model folder breaks a rule of its format.
+    #[error("HAECHI-0521: {} is not sound: {rule}; fetch it again and compare its checksum", path.display())]
+    Folder {
+        /// The file.
+        path: PathBuf,
+        /// What rule.
+        rule: String,
+    },
     /// The header is sound but lacks something that is needed.
     #[error("HAECHI-0503: the model file cannot be used: {0}")]
     Unusable(String),
@@ -166,6 +182,8 @@ impl GgufError {
         match self {
             Self::Io { .. } => "HAECHI-0501",
             Self::Broken { .. } => "HAECHI-0502",
+            Self::Write { .. } => "HAECHI-0520",
+            Self::Folder { .. } => "HAECHI-0521",
             Self::Unusable(_) => "HAECHI-0503",
         }
     }

@@ -102,7 +102,7 @@ fn broken(at: impl TryInto<u64>, rule: impl Into<String>) -> Stop {
 }
 
 /// A name out of the file, fit for a sentence.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let mut text: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
     if text.len() < name.len() {
         text.push('…');

@@ -19,16 +19,50 @@ pub(crate) fn alphabet() -> [char; 256] {
     })
 }
 
-/// The bytes that a token of a byte-level vocabulary stands for; characters outside the alphabet stand for themselves.
-pub(super) fn bytes_of(token: &str, alphabet: &[char; 256]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(token.len());
-    for character in token.chars() {
-        match (0..=u8::MAX).zip(alphabet).find(|(_, other)| **other == character) {
-            Some((byte, _)) => bytes.push(byte),
-            None => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+/// The alphabet in both directions.
+pub(super) struct Alphabet {
+    letters: [char; 256],
+    /// By character, up to the last of the alphabet.
+    bytes: [Option<u8>; 0x144],
+}
+
+impl Alphabet {
+    pub(super) fn new() -> Self {
+        let letters = alphabet();
+        let mut bytes = [None; 0x144];
+        for (byte, letter) in (0..=u8::MAX).zip(letters) {
+            if let Some(entry) = bytes.get_mut(letter as usize) {
+                *entry = Some(byte);
+            }
         }
+        Self { letters, bytes }
     }
-    bytes
+
+    /// The character for each byte.
+    pub(super) const fn letters(&self) -> [char; 256] {
+        self.letters
+    }
+
+    fn byte_of(&self, letter: char) -> Option<u8> {
+        self.bytes.get(letter as usize).copied().flatten()
+    }
+
+    /// The bytes that a token stands for; characters outside the alphabet stand for themselves.
+    pub(super) fn bytes_of(&self, token: &str) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(token.len());
+        for character in token.chars() {
+            match self.byte_of(character) {
+                Some(byte) => bytes.push(byte),
+                None => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        bytes
+    }
+
+    /// The bytes that a token stands for, if it is made of the alphabet: only then can text become it.
+    pub(super) fn strict_bytes_of(&self, token: &str) -> Option<Vec<u8>> {
+        token.chars().map(|character| self.byte_of(character)).collect()
+    }
 }
 
 /// Bytes in, whole characters out. A syllable of Hangul is three bytes and often two tokens: nothing is handed out
@@ -89,8 +123,11 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 256);
-        assert_eq!(bytes_of("Ġ당", &alphabet), " 당".as_bytes(), "an added token may hold real characters");
-        assert_eq!(bytes_of("ëĭ¹", &alphabet), "당".as_bytes());
+        let alphabet = Alphabet::new();
+        assert_eq!(alphabet.bytes_of("Ġ당"), " 당".as_bytes(), "an added token may hold real characters");
+        assert_eq!(alphabet.strict_bytes_of("Ġ당"), None);
+        assert_eq!(alphabet.bytes_of("ëĭ¹"), "당".as_bytes());
+        assert_eq!(alphabet.strict_bytes_of("ëĭ¹").as_deref(), Some("당".as_bytes()));
     }
 
     #[test]

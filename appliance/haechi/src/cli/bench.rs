@@ -4,6 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use haechi_drivers::bench::Order;
+use haechi_drivers::cpu::{Level, kernel_figures};
+use haechi_drivers::quant::recipe::Recipe;
+use haechi_drivers::shapes::{self, Shape};
 
 use super::terminal;
 use crate::bench;
@@ -25,6 +29,24 @@ pub(crate) enum BenchCommand {
         /// Threads; 0: every core
         #[arg(long, value_name = "N", default_value_t = 0)]
         threads: usize,
+        /// Sequences that generate at once
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        batch: usize,
+        /// Instructions: avx512-bf16, avx512, avx2, neon, portable; the best that there are unless given
+        #[arg(long, value_name = "NAME", value_parser = level)]
+        level: Option<Level>,
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// The arithmetic of one thread by itself, for every format of weights
+    Kernels {
+        /// Columns of the matrices
+        #[arg(long, value_name = "N", default_value_t = 2048)]
+        columns: usize,
+        /// Instructions: avx512-bf16, avx512, avx2, neon, portable; the best that there are unless given
+        #[arg(long, value_name = "NAME", value_parser = level)]
+        level: Option<Level>,
         /// Print one JSON document instead of text
         #[arg(long)]
         json: bool,
@@ -62,6 +84,21 @@ pub(crate) enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Make a model file with random weights of a known shape
+    MakeModel {
+        /// l1, llama-1.5b, or a tiny one: l1-tiny, llama-tiny, qwen3-tiny, gemma3-tiny, ...
+        #[arg(long, value_name = "SHAPE", value_parser = shape)]
+        shape: Shape,
+        /// How weights are stored: q4_k_m, q8_0, f16, ...
+        #[arg(long, value_name = "RECIPE", default_value = "q4_k_m", value_parser = super::bundle::recipe)]
+        quant: Recipe,
+        /// File to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Seed of the weights
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
     /// One import in a process of its own
     #[command(hide = true)]
     ImportOne {
@@ -75,10 +112,16 @@ pub(crate) enum BenchCommand {
     },
 }
 
+fn level(name: &str) -> Result<Level, String> {
+    let level = Level::ALL.into_iter().find(|level| level.name() == name);
+    level.ok_or_else(|| format!("the names are {}", Level::ALL.map(Level::name).join(", ")))
+}
+
 pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
     match command {
-        BenchCommand::Model { model, prompt, generate, threads, json } => {
-            let figures = haechi_drivers::bench::run(&model, prompt, generate, threads).map_err(Failure::from_room)?;
+        BenchCommand::Model { model, prompt, generate, threads, batch, level, json } => {
+            let order = Order { prompt, generate, threads, batch, level };
+            let figures = haechi_drivers::bench::run(&model, order).map_err(Failure::from_room)?;
             if json {
                 terminal::json(&figures)?;
             } else {
@@ -90,6 +133,23 @@ pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
                     figures.load_ms,
                     figures.peak_rss_bytes >> 20
                 ));
+            }
+        }
+        BenchCommand::Kernels { columns, level, json } => {
+            let level = level.unwrap_or_else(Level::detect);
+            let figures = kernel_figures(level, columns).map_err(|error| {
+                Failure::new("HAECHI-0137", format_args!("the kernels cannot be measured: {error}"))
+                    .remedy("a level that this processor has, and some 200 MB of free memory, are needed")
+            })?;
+            if json {
+                terminal::json(&figures)?;
+            } else {
+                terminal::line("format  tokens  weights GB/s from memory  10^9 operations/s from the cache");
+                for kernel in &figures {
+                    let (format, tokens) = (&kernel.format, kernel.tokens);
+                    let (cold, warm) = (kernel.cold_gb_per_s, kernel.warm_gops);
+                    terminal::line(&format!("{format:<8}  {tokens:>4}  {cold:>24.1}  {warm:>33.0}"));
+                }
             }
         }
         BenchCommand::Import { patients, seed, work, json } => {
@@ -136,9 +196,18 @@ pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
                 ));
             }
         }
+        BenchCommand::MakeModel { shape, quant, out, seed } => {
+            shapes::make_file(&shape, quant, seed, &out).map_err(Failure::from_room)?;
+            terminal::line(&format!("Made {}: {} with random weights.", out.display(), shape.name));
+        }
         BenchCommand::ImportOne { road, patients, home, input } => {
             terminal::json(&bench::import::one(road, patients, home, &input)?)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A shape by its name.
+fn shape(name: &str) -> Result<Shape, String> {
+    Shape::named(name).ok_or_else(|| format!("there are {}", Shape::names()))
 }

@@ -3,6 +3,7 @@
 
 mod ask;
 mod bench;
+mod bundle;
 pub(crate) mod demo;
 mod doctor;
 pub(crate) mod import;
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     /// The benchmarks that the docs quote
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// Make model files
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
     /// The demo hospital
     #[command(subcommand)]
     Demo(demo::DemoCommand),
@@ -97,6 +101,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Status(common) => status::run(&common),
         Command::Doctor(common) => doctor::run(&common),
         Command::Bench(command) => bench::run(command),
+        Command::Bundle(command) => bundle::run(command),
         Command::Demo(command) => demo::run(command),
         Command::Core(common) => roles::core::run(common.home),
         Command::Model(common) => roles::model::run(common.home),
@@ -125,6 +130,8 @@ mod tests {
             "haechi status --json",
             "haechi doctor",
             "haechi bench model --model f --prompt 128 --generate 16 --threads 2 --json",
+            "haechi bench make-model --shape l1-tiny --quant q4_k_m --out f --seed 2",
+            "haechi bundle build --from d --quant q5_k_m --out f --imatrix i --json",
             "haechi demo generate --patients 3 --seed 1 --out d",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

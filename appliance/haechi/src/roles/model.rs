@@ -24,10 +24,6 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
             .effect("the model role does not start; answers are assembled from the record without it")
             .remedy("put a GGUF file there"));
     };
-    // While the process has one thread: the kernels take their number from the environment.
-    if !haechi_drivers::threads::choose(config.model.threads) {
-        log::warn!("the number of threads cannot be chosen any more; every core is used");
-    }
     let runtime = runtime()?;
     runtime.block_on(async {
         let settings = ServerSettings { grace: GRACE, ..ServerSettings::default() };
@@ -112,7 +108,7 @@ fn generate_to(engine: &Engine, generate: Generate, stream: &Replies<wire::Model
                 Finish::EndOfText => wire::Reason::EndOfText,
                 Finish::Stop => wire::Reason::Stop,
                 Finish::Length => wire::Reason::Length,
-                Finish::Cancelled => wire::Reason::Cancelled,
+                Finish::Cancelled | Finish::Deadline => wire::Reason::Cancelled,
             },
             timings: wire::Timings { queue: done.queue_ms, first_token: done.first_token_ms, total: done.total_ms },
         },

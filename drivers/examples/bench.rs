@@ -1,0 +1,73 @@
+//! Single samples of the native engine's speed, on request: `bench MODEL [--threads N] [--context N]`.
+//!
+//! Each line on standard input, `PROMPT GENERATE [greedy]`, is one sample: a prompt of so many tokens is read into an empty
+//! cache, then so many are generated, one after another; with `greedy` only the likeliest token is asked for. Each is
+//! answered by one line of JSON with the seconds of both. `tests/performance/llama_samples.py` speaks the same way, so that
+//! `tests/performance/race` can take samples of both in turn, each process loaded once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a tool for developers: it may stop anywhere"
+)]
+#![allow(clippy::print_stdout, reason = "it speaks to a terminal")]
+
+use std::path::Path;
+use std::time::Instant;
+
+use haechi_drivers::cpu::{CpuBackend, Limits};
+use haechi_drivers::gguf::File;
+use haechi_drivers::{Backend, Batch};
+
+fn main() {
+    let (mut limits, mut model) = (Limits::default(), None);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut number = || arguments.next().and_then(|n| n.parse().ok()).expect("a number after the option");
+        match argument.as_str() {
+            "--threads" => limits.threads = number(),
+            "--context" => limits.context = u32::try_from(number()).unwrap(),
+            _ => model = Some(argument),
+        }
+    }
+    let model = model.expect("usage: bench MODEL [--threads N] [--context N]");
+    limits.cache_tokens = limits.context;
+    let started = Instant::now();
+    let mut backend = CpuBackend::load(&File::open(Path::new(&model)).unwrap(), limits).unwrap();
+    let capabilities = backend.capabilities();
+    println!(r#"{{"load_s": {:.4}, "context": {}}}"#, started.elapsed().as_secs_f64(), capabilities.context);
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [prompt, generate, rest @ ..] = words.as_slice() else { panic!("PROMPT GENERATE [greedy]") };
+        let (prefill, decode) =
+            sample(&mut backend, prompt.parse().unwrap(), generate.parse().unwrap(), rest == ["greedy"]);
+        println!(r#"{{"prefill_s": {prefill:.6}, "decode_s": {decode:.6}}}"#);
+    }
+}
+
+fn sample(backend: &mut CpuBackend, prompt: u32, generate: u32, likeliest_only: bool) -> (f64, f64) {
+    let capabilities = backend.capabilities().clone();
+    let pages: Vec<u32> = (0..capabilities.pages).collect();
+    // Spread over the vocabulary (Knuth's multiplier), and the same for whoever is raced against.
+    let token = |i: u32| (u64::from(i) * 2_654_435_761 % u64::from(capabilities.vocabulary)) as u32;
+    let mut logits = vec![0.0; capabilities.vocabulary as usize];
+    let mut run = |from: u32, to: u32, wanted: bool| {
+        let tokens: Vec<u32> = (from..to).map(token).collect();
+        let mut batch = Batch { likeliest_only, ..Batch::default() };
+        batch.push(&tokens, from, &pages);
+        if wanted {
+            batch.want_last();
+        }
+        backend.forward(&batch, if wanted { &mut logits } else { &mut [] }).unwrap();
+    };
+    let started = Instant::now();
+    for from in (0..prompt).step_by(capabilities.batch_tokens as usize) {
+        let to = prompt.min(from + capabilities.batch_tokens);
+        run(from, to, to == prompt);
+    }
+    let prefill = started.elapsed().as_secs_f64();
+    let started = Instant::now();
+    (prompt..prompt + generate).for_each(|position| run(position, position + 1, true));
+    (prefill, started.elapsed().as_secs_f64())
+}

@@ -1,0 +1,116 @@
+//! Activations as the products want them: 8 bits with a scale for each 32, tokens of a tile side by side.
+
+use super::format::BLOCK;
+use super::memory::Buffer;
+use super::product::{META, TOKENS, padded};
+
+/// Room for the activations of a pass: `room` tokens of `columns` numbers.
+#[derive(Debug)]
+pub(super) struct Activations {
+    columns: usize,
+    codes: Buffer<i8>,
+    meta: Buffer<f32>,
+    /// The same as f32, where a float matrix reads them.
+    floats: Option<Buffer<f32>>,
+}
+
+/// Where one token's activations go, and where a block's neighbours are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// 32 codes of block 0; the next block is `code_stride` further.
+    pub(super) codes: *mut i8,
+    /// The first of the token's [`META`] numbers of block 0, each `width` apart; the next block is `meta_stride` further.
+    pub(super) meta: *mut f32,
+    /// The token as f32, or null.
+    pub(super) floats: *mut f32,
+    pub(super) width: usize,
+}
+
+impl Place {
+    /// The same token from block `block` on.
+    ///
+    /// # Safety
+    /// The token has more than `block` blocks.
+    #[allow(unsafe_code, reason = "pointer arithmetic; the contract stands above")]
+    pub(super) unsafe fn at_block(self, block: usize) -> Self {
+        // SAFETY: in bounds, as the caller vouches.
+        unsafe {
+            Self {
+                codes: self.codes.add(block * BLOCK * self.width),
+                meta: self.meta.add(block * META * self.width),
+                floats: if self.floats.is_null() { self.floats } else { self.floats.add(block * BLOCK) },
+                width: self.width,
+            }
+        }
+    }
+}
+
+/// Activations from one token on, as a product reads them: those of a group of tokens that a pass keeps together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View {
+    codes: *mut i8,
+    meta: *mut f32,
+    floats: *mut f32,
+    pub(super) columns: usize,
+}
+
+#[allow(unsafe_code, reason = "pointer arithmetic; the contracts stand above the functions")]
+impl View {
+    fn blocks(&self) -> usize {
+        self.columns.div_ceil(BLOCK)
+    }
+
+    /// Where token `token` of `tokens` lies.
+    ///
+    /// # Safety
+    /// There is room for `tokens` tokens, padded to whole tiles, and `token` is one of them.
+    pub(super) unsafe fn place(&self, tokens: usize, token: usize) -> Place {
+        let width = padded(tokens);
+        let (tile, within) = (token / width, token % width);
+        let block = tile * self.blocks();
+        // SAFETY: in bounds, as the caller vouches.
+        unsafe {
+            Place {
+                codes: self.codes.add((block * width + within) * BLOCK),
+                meta: self.meta.add(block * META * width + within),
+                floats: if self.floats.is_null() { self.floats } else { self.floats.add(token * self.columns) },
+                width,
+            }
+        }
+    }
+}
+
+#[allow(unsafe_code, reason = "pointer arithmetic; the contracts stand above the functions")]
+impl Activations {
+    /// Room for `room` tokens of `columns` numbers, a multiple of 32; with f32 beside if `floats`.
+    pub(super) fn new(room: usize, columns: usize, floats: bool) -> Result<Self, std::io::Error> {
+        let room = room.next_multiple_of(TOKENS);
+        let padded = columns.next_multiple_of(BLOCK);
+        Ok(Self {
+            columns,
+            codes: Buffer::new(room * padded)?,
+            meta: Buffer::new(room * (padded / BLOCK) * META)?,
+            floats: if floats { Some(Buffer::new(room * columns)?) } else { None },
+        })
+    }
+
+    /// The activations from token `base` on, a multiple of [`TOKENS`].
+    ///
+    /// # Safety
+    /// `base` is below the room that was asked for.
+    pub(super) unsafe fn view(&self, base: usize) -> View {
+        let blocks = self.columns.div_ceil(BLOCK);
+        // SAFETY: in bounds, as the caller vouches.
+        unsafe {
+            View {
+                codes: self.codes.pointer().add(base * blocks * BLOCK),
+                meta: self.meta.pointer().add(base * blocks * META),
+                floats: match &self.floats {
+                    Some(floats) => floats.pointer().add(base * self.columns),
+                    None => std::ptr::null_mut(),
+                },
+                columns: self.columns,
+            }
+        }
+    }
+}

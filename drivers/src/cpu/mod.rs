@@ -1,0 +1,180 @@
+//! The native engine: transformers on the processor that a hospital already has.
+//!
+//! Weights are repacked at load for the processor's integer dot products ([`format`]); activations are rounded to 8 bits
+//! with a scale for each 32 numbers ([`activation`]); products ([`product`]) and attention ([`attention`]) are written once
+//! and made for each instruction set ([`isa`]); a fixed team of threads ([`team`]) runs a whole pass ([`pass`]) in one
+//! region with a barrier after each fused step.
+//!
+//! What a sequence's logits are depends on its tokens alone, bit for bit: not on what shares the pass, not on how a prompt
+//! was cut, not on the number of threads. It does depend on the instruction set.
+
+mod activation;
+mod attention;
+mod cache;
+mod config;
+mod floats;
+mod format;
+mod isa;
+mod measure;
+mod memory;
+mod model;
+mod ops;
+mod pass;
+mod product;
+mod team;
+mod weights;
+
+use crate::gguf::{self, GgufError};
+use crate::{Backend, BackendError, Batch, Capabilities};
+
+pub use isa::Level;
+pub use measure::{KernelFigures, kernel_figures};
+
+use attention::PAGE;
+use cache::{Cache, CacheShape};
+use config::{Config, unusable};
+use model::Model;
+use pass::{Pass, Scratch};
+use team::Team;
+use weights::Loader;
+
+/// The driver's name.
+pub const DRIVER: &str = "native-cpu";
+
+/// How much a backend may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Tokens in one sequence; the model's own limit where that is lower.
+    pub context: u32,
+    /// Tokens that the KV cache holds, all sequences together. What is never used takes no memory.
+    pub cache_tokens: u32,
+    /// Tokens in one pass.
+    pub batch_tokens: u32,
+    /// Threads that compute, the caller's among them; 0 takes every core.
+    pub threads: usize,
+    /// Which instructions to use; the best that there are if `None`.
+    pub level: Option<Level>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { context: 8192, cache_tokens: 32_768, batch_tokens: 512, threads: 0, level: None }
+    }
+}
+
+/// A model in memory.
+pub struct CpuBackend {
+    model: Model,
+    level: Level,
+    team: Team,
+    cache: Cache,
+    scratch: Scratch,
+    capabilities: Capabilities,
+    weight_bytes: usize,
+}
+
+impl CpuBackend {
+    /// Loads the weights.
+    ///
+    /// # Errors
+    /// [`GgufError::Unusable`] if the model is of no family that runs here, its tensors do not fit it, or the system gives
+    /// no memory; [`GgufError::Io`].
+    pub fn load(file: &gguf::File, limits: Limits) -> Result<Self, GgufError> {
+        let level = match limits.level {
+            Some(level) if !level.available() => {
+                return Err(unusable(format!("this processor has no {} instructions", level.name())));
+            }
+            level => level.unwrap_or_else(Level::detect),
+        };
+        let config = Config::from_header(file.header())?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = if limits.threads == 0 { cores } else { limits.threads };
+        let memory =
+            |error: std::io::Error| unusable(format!("the system gives no memory or threads for it ({error})"));
+        let mut team = Team::new(threads).map_err(memory)?;
+
+        let context = limits.context.min(u32::try_from(config.context).unwrap_or(u32::MAX)).max(1);
+        let pages = limits.cache_tokens.max(context).div_ceil(PAGE as u32);
+        let shape = CacheShape::of(&config);
+        let batch_tokens = limits.batch_tokens.max(1);
+        let vocabulary =
+            u32::try_from(config.vocabulary).map_err(|_| unusable("its vocabulary is too large".to_owned()))?;
+
+        let mut loader = Loader::new(file, level)?;
+        let mut model = Model::plan(config, context as usize, &mut loader)?;
+        let floats = loader.has_floats();
+        let weight_bytes = loader.bytes();
+        loader.read(&mut team)?;
+        model.head_in_halves = model.head.low_nibbles_are_even();
+        let scratch = Scratch::new(&model.config, batch_tokens as usize, team.size(), floats).map_err(memory)?;
+        let cache = Cache::new(shape, pages as usize).map_err(memory)?;
+        let capabilities = Capabilities {
+            // With the instruction set: what it computes, and keeps on disk, differs in the last bits.
+            driver: format!("{DRIVER}/{}", level.name()),
+            vocabulary,
+            context,
+            batch_tokens,
+            page_tokens: PAGE as u32,
+            pages,
+            page_bytes: shape.page_numbers() * 2,
+        };
+        Ok(Self { model, level, team, cache, scratch, capabilities, weight_bytes })
+    }
+
+    /// Bytes of the packed weights.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        self.weight_bytes
+    }
+
+    /// The instructions that it uses.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+}
+
+impl std::fmt::Debug for CpuBackend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CpuBackend")
+            .field("level", &self.level)
+            .field("capabilities", &self.capabilities)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Backend for CpuBackend {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn forward(&mut self, batch: &Batch, logits: &mut [f32]) -> Result<(), BackendError> {
+        batch.check(&self.capabilities, logits)?;
+        let pass = Pass::new(&self.model, self.level, &self.cache, &mut self.scratch, batch, logits)
+            .map_err(|error| BackendError::Failed(format!("the system gives no memory ({error})")))?;
+        self.team.run(&|member| pass.run(member));
+        Ok(())
+    }
+
+    fn read_page(&self, page: u32, bytes: &mut Vec<u8>) -> Result<(), BackendError> {
+        let numbers = self.cache.page(page).ok_or_else(|| no_page(page))?;
+        bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+        Ok(())
+    }
+
+    fn write_page(&mut self, page: u32, bytes: &[u8]) -> Result<(), BackendError> {
+        let expected = self.capabilities.page_bytes;
+        if bytes.len() != expected {
+            return Err(BackendError::Refused(format!("{} bytes for a page of {expected}", bytes.len())));
+        }
+        let numbers = self.cache.page_mut(page).ok_or_else(|| no_page(page))?;
+        for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(2)) {
+            *number = u16::from_le_bytes([bytes[0], bytes[1]]);
+        }
+        Ok(())
+    }
+}
+
+fn no_page(page: u32) -> BackendError {
+    BackendError::Refused(format!("there is no page {page}"))
+}

@@ -1,0 +1,427 @@
+//! Attention: products to queries, keys and values, their places in the cache, and the mixing of values.
+
+use super::super::activation::View;
+use super::super::attention::{self, PAGE, QUERIES, SPAN, Span};
+use super::super::config::Attention;
+use super::super::format::BLOCK;
+use super::super::isa::TILE_ROWS;
+use super::super::model::{AttentionWeights, Layer};
+use super::super::ops;
+use super::super::team::Member;
+use super::plan::Piece;
+use super::scratch::{Own, Scratch, Sizes};
+use super::{Part, Pass, Product, TOKENS_AT_ONCE};
+
+/// Tokens of a piece that a kernel takes at once.
+struct Tokens {
+    /// Position of the first.
+    first: usize,
+    count: usize,
+    /// The piece's query that is their first.
+    query: usize,
+}
+
+/// Where the pages of a span lie.
+struct SpanPages {
+    positions: usize,
+    keys: [*const u16; SPAN / PAGE],
+    values: [*const u16; SPAN / PAGE],
+}
+
+impl Pass<'_> {
+    pub(super) fn attend(&self, member: &Member<'_>, index: usize, layer: &Layer) {
+        let input = self.normed(member, layer.attention_norm.as_deref());
+        let sizes = Sizes::of(&self.model.config);
+        let Scratch { inputs, mixed, mixed_codes, own_mixed, .. } = self.scratch;
+        let to = |at: usize| inputs.pointer().wrapping_add(at);
+        match &layer.attention {
+            AttentionWeights::Grouped { inputs: [query, key, value], output, .. } => {
+                let (keys, values) = (query.tiles() * TILE_ROWS, (query.tiles() + key.tiles()) * TILE_ROWS);
+                let product = |matrix, at| Product { matrix, input, block: 0, out: to(at) };
+                let products = [product(query, 0), product(key, keys), product(value, values)];
+                self.products(member, &products, sizes.inputs, false);
+                self.place_grouped(member, index, layer, keys, values);
+                self.mix(member, index);
+                let own = &own_mixed[member.index];
+                let mixed = self.codes(member, mixed.pointer(), sizes.mixed, None, mixed_codes, own);
+                self.add_product(member, output, mixed, layer.attention_after.as_deref());
+            }
+            AttentionWeights::Latent { .. } => self.attend_latent(member, index, layer, input),
+        }
+    }
+
+    /// Biases, norms and rotations of queries and keys; keys and values go into the cache.
+    fn place_grouped(&self, member: &Member<'_>, index: usize, layer: &Layer, keys: usize, values: usize) {
+        let AttentionWeights::Grouped { bias, query_norm, key_norm, .. } = &layer.attention else { return };
+        let Attention::Grouped { heads, kv_heads, key, value, .. } = self.model.config.attention else { return };
+        let stride = Sizes::of(&self.model.config).inputs;
+        let rotates = self.model.config.rotates(index);
+        let units = heads + 2 * kv_heads;
+        let bias_at = |at: usize, x: *mut f32, count: usize| {
+            if let Some(bias) = bias {
+                // SAFETY: x has `count` numbers of this member's.
+                let x = unsafe { std::slice::from_raw_parts_mut(x, count) };
+                x.iter_mut().zip(bias.iter().skip(at)).for_each(|(x, b)| *x += b);
+            }
+        };
+        let unit = |token: usize, unit: usize| {
+            // SAFETY: the buffers have room for every token of the pass; this member alone has this head of this token,
+            // and this position of its page.
+            unsafe {
+                let row = self.scratch.inputs.pointer().add(token * stride);
+                let (part, position) = self.tokens[token];
+                let page = self.parts[part].pages[position / PAGE] as usize;
+                if unit < heads {
+                    let x = row.add(unit * key);
+                    bias_at(unit * key, x, key);
+                    self.turn(x, key, query_norm.as_deref(), rotates, index, position);
+                } else if unit < heads + kv_heads {
+                    let head = unit - heads;
+                    let x = row.add(keys + head * key);
+                    bias_at((heads + head) * key, x, key);
+                    self.turn(x, key, key_norm.as_deref(), rotates, index, position);
+                    attention::store_key(self.level, x, key, self.cache.keys(page, index, head), position % PAGE);
+                } else {
+                    let head = unit - heads - kv_heads;
+                    let x = row.add(values + head * value);
+                    bias_at((heads + kv_heads) * key + head * value, x, value);
+                    attention::store_value(self.level, x, value, self.cache.values(page, index, head), position % PAGE);
+                }
+            }
+        };
+        if self.few() {
+            member.evenly(self.count() * units, |i| unit(i / units, i % units));
+        } else {
+            member.freely(self.count(), TOKENS_AT_ONCE, |tokens| {
+                tokens.for_each(|token| (0..units).for_each(|u| unit(token, u)));
+            });
+        }
+    }
+
+    /// Norms a head and rotates its first numbers.
+    ///
+    /// # Safety
+    /// `x` has `count` numbers of this member's.
+    unsafe fn turn(
+        &self,
+        x: *mut f32,
+        count: usize,
+        norm: Option<&[f32]>,
+        rotates: bool,
+        layer: usize,
+        position: usize,
+    ) {
+        // SAFETY: the caller's contract; the angles were made for every position of the context.
+        unsafe {
+            if let Some(norm) = norm {
+                ops::norm(self.level, x, norm.as_ptr(), count, self.model.config.epsilon);
+            }
+            if rotates {
+                self.rotate(x, layer, position);
+            }
+        }
+    }
+
+    /// # Safety
+    /// `x` has as many numbers as are rotated, of this member's.
+    unsafe fn rotate(&self, x: *mut f32, layer: usize, position: usize) {
+        let angles = &self.model.angles[usize::from(self.model.config.window_of(layer).is_some())];
+        let at = position * angles.half;
+        let (cos, sin) = (&angles.cos[at..at + angles.half], &angles.sin[at..at + angles.half]);
+        // SAFETY: the caller's contract.
+        unsafe { ops::rotate(self.level, x, angles.half, cos.as_ptr(), sin.as_ptr()) }
+    }
+
+    fn attend_latent(&self, member: &Member<'_>, index: usize, layer: &Layer, input: View) {
+        let AttentionWeights::Latent { query_down, query, latent, absorbed, values, output, .. } = &layer.attention
+        else {
+            return;
+        };
+        let Attention::Latent { heads, latent: rank, plain, value, .. } = self.model.config.attention else { return };
+        let sizes = Sizes::of(&self.model.config);
+        let scratch = self.scratch;
+        let to = |at: usize| scratch.inputs.pointer().wrapping_add(at);
+        let product = |matrix, input, at| Product { matrix, input, block: 0, out: to(at) };
+        let keys = query.tiles() * TILE_ROWS;
+        match query_down {
+            None => {
+                self.products(member, &[product(query, input, 0), product(latent, input, keys)], sizes.inputs, false);
+            }
+            Some((down, norm)) => {
+                let ranked = keys + latent.tiles() * TILE_ROWS;
+                self.products(
+                    member,
+                    &[product(down, input, ranked), product(latent, input, keys)],
+                    sizes.inputs,
+                    false,
+                );
+                // SAFETY: token 0 exists.
+                let view = unsafe { scratch.ranked.view(0) };
+                self.each_token(member, |token| {
+                    // SAFETY: the buffers have room for every token of the pass; this member alone has this one.
+                    unsafe {
+                        let (x, place) = (to(ranked).add(token * sizes.inputs), view.place(self.count(), token));
+                        ops::norm_quantize(self.level, x, norm.as_ptr(), sizes.rank, self.model.config.epsilon, place);
+                    }
+                });
+                self.products(member, &[product(query, view, 0)], sizes.inputs, false);
+            }
+        }
+        self.place_latent(member, index, layer, keys);
+        // SAFETY: token 0 exists.
+        let plain_view = unsafe { scratch.plain.view(0) };
+        let up = |(head, matrix)| Product {
+            matrix,
+            input: plain_view,
+            block: head * plain / BLOCK,
+            out: scratch.absorbed.pointer().wrapping_add(head * rank),
+        };
+        let products: Vec<Product<'_>> = absorbed.iter().enumerate().map(up).collect();
+        self.products(member, &products, heads * rank, false);
+        self.mix(member, index);
+        let own = &scratch.own_mixed[member.index];
+        let mixed = scratch.mixed.pointer();
+        let mixed = self.codes(member, mixed, sizes.mixed, None, &scratch.mixed_codes, own);
+        let out = |(head, matrix)| Product {
+            matrix,
+            input: mixed,
+            block: head * rank / BLOCK,
+            out: scratch.values.pointer().wrapping_add(head * value),
+        };
+        let products: Vec<Product<'_>> = values.iter().enumerate().map(out).collect();
+        self.products(member, &products, heads * value, false);
+        let own = &scratch.own_values[member.index];
+        let from = scratch.values.pointer();
+        let codes = self.codes(member, from, sizes.values, None, &scratch.value_codes, own);
+        self.add_product(member, output, codes, layer.attention_after.as_deref());
+    }
+
+    /// Rotations; the plain parts of queries become activations, latents go into the cache.
+    fn place_latent(&self, member: &Member<'_>, index: usize, layer: &Layer, keys: usize) {
+        let AttentionWeights::Latent { latent_norm, .. } = &layer.attention else { return };
+        let Attention::Latent { heads, latent, plain, .. } = self.model.config.attention else { return };
+        let stride = Sizes::of(&self.model.config).inputs;
+        let head_rows = plain + self.model.config.rotated;
+        // SAFETY: token 0 exists.
+        let view = unsafe { self.scratch.plain.view(0) };
+        let unit = |token: usize, unit: usize| {
+            // SAFETY: as in `place_grouped`.
+            unsafe {
+                let row = self.scratch.inputs.pointer().add(token * stride);
+                let (part, position) = self.tokens[token];
+                let page = self.parts[part].pages[position / PAGE] as usize;
+                if unit < heads {
+                    let x = row.add(unit * head_rows);
+                    let place = view.place(self.count(), token).at_block(unit * plain / BLOCK);
+                    ops::quantize(self.level, x, plain, place);
+                    self.rotate(x.add(plain), index, position);
+                } else {
+                    let x = row.add(keys);
+                    ops::norm(self.level, x, latent_norm.as_ptr(), latent, self.model.config.epsilon);
+                    self.rotate(x.add(latent), index, position);
+                    let (key, keys) = (latent + self.model.config.rotated, self.cache.keys(page, index, 0));
+                    attention::store_key(self.level, x, key, keys, position % PAGE);
+                }
+            }
+        };
+        let units = heads + 1;
+        if self.few() {
+            member.evenly(self.count() * units, |i| unit(i / units, i % units));
+        } else {
+            member.freely(self.count(), TOKENS_AT_ONCE, |tokens| {
+                tokens.for_each(|token| (0..units).for_each(|u| unit(token, u)));
+            });
+        }
+    }
+
+    /// Attention itself: from queries and cache to `mixed`.
+    fn mix(&self, member: &Member<'_>, layer: usize) {
+        let window = self.model.config.window_of(layer);
+        let plan = &self.plans[usize::from(window.is_some())];
+        member.freely(plan.pieces.len(), 1, |pieces| {
+            plan.pieces[pieces].iter().for_each(|piece| self.mix_piece(member, layer, window, piece));
+        });
+        if plan.joins.is_empty() {
+            return;
+        }
+        let (value, stride) = (self.cache.shape.value, Sizes::of(&self.model.config).mixed);
+        member.evenly(plan.joins.len(), |i| {
+            let join = &plan.joins[i];
+            // SAFETY: the parts were computed before the barrier; this member alone has this head of this token.
+            unsafe {
+                let out = self.scratch.mixed.pointer().add(join.token * stride + join.head * value);
+                let mut stats = [f32::NEG_INFINITY, 0.0];
+                std::ptr::write_bytes(out, 0, value);
+                for &query in &join.queries {
+                    let sums = self.scratch.part_sums.pointer().add(query * value);
+                    let more = self.scratch.part_stats.pointer().add(query * 2);
+                    attention::join(self.level, out, stats.as_mut_ptr(), sums, more, value);
+                }
+                attention::finish(self.level, out, stats[1], value);
+            }
+        });
+    }
+
+    fn mix_piece(&self, member: &Member<'_>, layer: usize, window: Option<usize>, piece: &Piece) {
+        let own = &self.scratch.own[member.index];
+        let part = &self.parts[piece.part];
+        let value = self.cache.shape.value;
+        let first = part.position + piece.token;
+        // A kernel takes so many tokens at once; those of a piece share what is done for a span.
+        let at_once = (QUERIES / piece.heads).clamp(1, piece.tokens);
+        let groups: Vec<Tokens> = (0..piece.tokens)
+            .step_by(at_once)
+            .map(|token| Tokens {
+                first: first + token,
+                count: at_once.min(piece.tokens - token),
+                query: token * piece.heads,
+            })
+            .collect();
+        for tokens in &groups {
+            self.pack_queries(own, part, piece, tokens);
+        }
+        let begin = |position: usize| window.map_or(0, |window| (position + 1).saturating_sub(window));
+        if let Some((span, query)) = piece.span {
+            // SAFETY: the parts have room for this piece's queries from `query` on.
+            let to = unsafe {
+                let sums = self.scratch.part_sums.pointer().add(query * value);
+                (sums, self.scratch.part_stats.pointer().add(query * 2))
+            };
+            let pages = self.span_pages(own, part, layer, piece.kv_head, span, first + piece.tokens);
+            groups.iter().for_each(|tokens| self.mix_span(own, piece, tokens, span, &pages, begin, to));
+            return;
+        }
+        let (totals, stats) = (own.total_sums.pointer(), own.total_stats.pointer());
+        let count = piece.tokens * piece.heads;
+        // SAFETY: the member's own buffers have room for every query of a piece.
+        unsafe {
+            std::ptr::write_bytes(totals, 0, count * value);
+            (0..count).for_each(|query| stats.add(2 * query).cast::<[f32; 2]>().write([f32::NEG_INFINITY, 0.0]));
+        }
+        for span in begin(first) / SPAN..(first + piece.tokens - 1) / SPAN + 1 {
+            let pages = self.span_pages(own, part, layer, piece.kv_head, span, first + piece.tokens);
+            for tokens in groups.iter().filter(|tokens| tokens.first + tokens.count > span * SPAN) {
+                let (sums, more) = (own.sums.pointer(), own.stats.pointer());
+                self.mix_span(own, piece, tokens, span, &pages, begin, (sums, more));
+                for query in 0..tokens.count * piece.heads {
+                    let to = tokens.query + query;
+                    // SAFETY: as above.
+                    unsafe {
+                        let (total, stats) = (totals.add(to * value), stats.add(2 * to));
+                        attention::join(self.level, total, stats, sums.add(query * value), more.add(2 * query), value);
+                    }
+                }
+            }
+        }
+        let stride = Sizes::of(&self.model.config).mixed;
+        for query in 0..count {
+            let (token, head) = (piece.token + query / piece.heads, piece.head + query % piece.heads);
+            // SAFETY: as above, and this member alone has this head of this token.
+            unsafe {
+                let total = totals.add(query * value);
+                attention::finish(self.level, total, *stats.add(2 * query + 1), value);
+                let out = self.scratch.mixed.pointer().add((part.first + token) * stride + head * value);
+                std::ptr::copy_nonoverlapping(total, out, value);
+            }
+        }
+    }
+
+    /// The pages of a span, up to position `end` of the sequence.
+    fn span_pages(
+        &self,
+        own: &Own,
+        part: &Part<'_>,
+        layer: usize,
+        kv_head: usize,
+        span: usize,
+        end: usize,
+    ) -> SpanPages {
+        let start = span * SPAN;
+        let positions = end.min(start + SPAN) - start;
+        let shape = self.cache.shape;
+        let mut pages = SpanPages { positions, keys: [std::ptr::null(); _], values: [std::ptr::null(); _] };
+        for (i, &page) in part.pages[start / PAGE..][..positions.div_ceil(PAGE)].iter().enumerate() {
+            // SAFETY: the cache has every page of the sequence, and the member's own buffer room for a span.
+            unsafe {
+                pages.keys[i] = self.cache.keys(page as usize, layer, kv_head).cast_const();
+                pages.values[i] = if shape.keeps_values() {
+                    self.cache.values(page as usize, layer, kv_head).cast_const()
+                } else {
+                    let to = own.turned.pointer().add(i * PAGE * shape.value);
+                    attention::values_of_keys(pages.keys[i], shape.key, shape.value, to);
+                    to.cast_const()
+                };
+            }
+        }
+        pages
+    }
+
+    /// The parts of one span for some tokens, to the sums and stats at `to` (those of the piece's first query).
+    #[expect(clippy::too_many_arguments, reason = "a span, whose it is, and where it goes")]
+    fn mix_span(
+        &self,
+        own: &Own,
+        piece: &Piece,
+        tokens: &Tokens,
+        span: usize,
+        pages: &SpanPages,
+        begin: impl Fn(usize) -> usize,
+        to: (*mut f32, *mut f32),
+    ) {
+        let shape = self.cache.shape;
+        let start = span * SPAN;
+        let count = tokens.count * piece.heads;
+        let mut seen = [(0, 0); QUERIES];
+        for (query, seen) in seen.iter_mut().enumerate().take(count) {
+            let position = tokens.first + query / piece.heads;
+            let to = (position + 1).saturating_sub(start).min(SPAN);
+            *seen = (begin(position).saturating_sub(start).min(to), to);
+        }
+        // SAFETY: the member's own buffers have room for the queries of a piece; the cache has every page of the sequence.
+        unsafe {
+            let span = Span {
+                keys: &pages.keys,
+                values: &pages.values,
+                positions: pages.positions,
+                queries: own.queries.pointer().add(tokens.query * shape.key / 2),
+                count,
+                seen: &seen,
+                key_dimension: shape.key,
+                value_dimension: shape.value,
+                scores: own.scores.pointer(),
+                sums: to.0,
+                stats: to.1,
+            };
+            attention::part(self.level, &span);
+        }
+    }
+
+    fn pack_queries(&self, own: &Own, part: &Part<'_>, piece: &Piece, tokens: &Tokens) {
+        let stride = Sizes::of(&self.model.config).inputs;
+        let count = tokens.count * piece.heads;
+        // SAFETY: the member's own buffer has room for the queries of a piece.
+        let to = unsafe { own.queries.pointer().add(tokens.query * self.cache.shape.key / 2) };
+        let level = self.level;
+        for query in 0..count {
+            let token = part.first + tokens.first - part.position + query / piece.heads;
+            let head = piece.head + query % piece.heads;
+            // SAFETY: the buffers have room for every token and head of the pass, and `to` for QUERIES queries.
+            unsafe {
+                let row = self.scratch.inputs.pointer().add(token * stride);
+                match self.model.config.attention {
+                    Attention::Grouped { key, scale, .. } => {
+                        attention::pack_query(level, row.add(head * key), key, scale, to.add(query), count);
+                    }
+                    Attention::Latent { heads, latent, plain, scale, .. } => {
+                        let rotated = self.model.config.rotated;
+                        let absorbed = self.scratch.absorbed.pointer().add((token * heads + head) * latent);
+                        attention::pack_query(level, absorbed, latent, scale, to.add(query), count);
+                        let turned = row.add(head * (plain + rotated) + plain);
+                        let to = to.add(latent / 2 * count + query);
+                        attention::pack_query(level, turned, rotated, scale, to, count);
+                    }
+                }
+            }
+        }
+    }
+}

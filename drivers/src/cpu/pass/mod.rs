@@ -1,0 +1,283 @@
+//! One pass over a batch: every thread runs the whole of it, takes its part of each step, and waits at the steps' ends.
+//!
+//! Few tokens (a decoding step) are bound by the memory that weights stream from: each thread takes an even, contiguous part
+//! of the rows, and what is small is done by everybody rather than waited for. Many tokens (a prompt) are bound by
+//! arithmetic: threads take pieces as they are free.
+#![allow(
+    unsafe_code,
+    reason = "threads share buffers; each step writes places of its own, and barriers order the steps"
+)]
+
+mod attend;
+mod feed;
+mod head;
+mod plan;
+mod scratch;
+
+use super::activation::{Activations, View};
+use super::cache::Cache;
+use super::isa::{Level, TILE_ROWS};
+use super::memory::Buffer;
+use super::model::Model;
+use super::ops;
+use super::product::{Job, TOKENS, padded};
+use super::team::Member;
+use super::weights::Matrix;
+use crate::Batch;
+
+use plan::Plan;
+pub(super) use scratch::Scratch;
+
+/// Tiles that a thread takes at once when there are many tokens: their weights stay in its first cache.
+const TILES_AT_ONCE: usize = 2;
+/// Tokens that a thread takes at once in steps that go token by token.
+const TOKENS_AT_ONCE: usize = 8;
+/// One sequence of the batch.
+struct Part<'a> {
+    /// Its first token in the batch.
+    first: usize,
+    count: usize,
+    /// Tokens before.
+    position: usize,
+    pages: &'a [u32],
+}
+/// A batch on its way through the network.
+pub(super) struct Pass<'a> {
+    model: &'a Model,
+    level: Level,
+    cache: &'a Cache,
+    scratch: &'a Scratch,
+    batch: &'a Batch,
+    parts: Vec<Part<'a>>,
+    /// For each token of the batch its part and its position.
+    tokens: Vec<(usize, usize)>,
+    /// For layers that see everything, and for those of a window.
+    plans: [Plan; 2],
+    logits: Floats,
+}
+
+/// A place that threads share.
+#[derive(Clone, Copy)]
+struct Floats(*mut f32);
+// SAFETY: what is written there is ordered by the steps of the pass.
+unsafe impl Send for Floats {}
+// SAFETY: as above.
+unsafe impl Sync for Floats {}
+impl Floats {
+    fn pointer(self) -> *mut f32 {
+        self.0
+    }
+}
+
+// SAFETY: the buffers and views hold pointers into memory that outlives the pass; its steps order what is written there.
+unsafe impl Sync for Pass<'_> {}
+
+/// A matrix, what it multiplies, and where the results go.
+#[derive(Clone, Copy)]
+struct Product<'a> {
+    matrix: &'a Matrix,
+    input: View,
+    /// Block of the input where this matrix's columns begin.
+    block: usize,
+    out: *mut f32,
+}
+
+impl<'a> Pass<'a> {
+    /// A pass over `batch`, which was checked; `logits` has room for what it wants.
+    pub(super) fn new(
+        model: &'a Model,
+        level: Level,
+        cache: &'a Cache,
+        scratch: &'a mut Scratch,
+        batch: &'a Batch,
+        logits: &mut [f32],
+    ) -> Result<Self, std::io::Error> {
+        let mut parts = Vec::with_capacity(batch.sequences.len());
+        let mut tokens = Vec::with_capacity(batch.tokens.len());
+        for sequence in &batch.sequences {
+            let (first, count, position) = (tokens.len(), sequence.count as usize, sequence.position as usize);
+            tokens.extend((0..count).map(|token| (parts.len(), position + token)));
+            parts.push(Part { first, count, position, pages: &sequence.pages });
+        }
+        let (mut plans, mut queries) = ([Plan::default(), Plan::default()], 0);
+        let windows = [None, model.config.window.map(|window| window.positions)];
+        for (plan, window) in plans.iter_mut().zip(windows).take(if windows[1].is_some() { 2 } else { 1 }) {
+            queries = queries.max(plan.fill(&model.config, &parts, window));
+        }
+        let value = cache.shape.value;
+        if scratch.part_stats.len() < 2 * queries {
+            let room = 2 * queries; // grows by doubling, as a conversation does
+            scratch.part_sums = Buffer::new(room * value)?;
+            scratch.part_stats = Buffer::new(room * 2)?;
+        }
+        let logits = Floats(logits.as_mut_ptr());
+        Ok(Self { model, level, cache, scratch, batch, parts, tokens, plans, logits })
+    }
+
+    fn count(&self) -> usize {
+        self.tokens.len()
+    }
+
+    fn few(&self) -> bool {
+        self.count() <= TOKENS
+    }
+
+    /// What one member does of the pass.
+    pub(super) fn run(&self, member: &Member<'_>) {
+        self.embed(member);
+        for (index, layer) in self.model.layers.iter().enumerate() {
+            self.attend(member, index, layer);
+            self.feed(member, layer);
+        }
+        self.head(member);
+    }
+
+    /// `f` for each token of the pass, by whoever is free; then a barrier.
+    fn each_token(&self, member: &Member<'_>, f: impl Fn(usize)) {
+        if self.few() {
+            member.evenly(self.count(), f);
+        } else {
+            member.freely(self.count(), TOKENS_AT_ONCE, |tokens| tokens.for_each(&f));
+        }
+    }
+
+    fn embed(&self, member: &Member<'_>) {
+        let (width, scale) = (self.model.config.width, self.model.config.embedding_scale);
+        self.each_token(member, |token| {
+            // SAFETY: x has room for every token of the pass, and this member alone has this one.
+            let row = unsafe { std::slice::from_raw_parts_mut(self.scratch.x.pointer().add(token * width), width) };
+            self.model.embedding.row(self.batch.tokens[token] as usize, row);
+            if scale != 1.0 {
+                row.iter_mut().for_each(|x| *x *= scale);
+            }
+        });
+    }
+
+    /// Turns `from` (`[token][columns]`) into activations, normed by `norm` if there is one: into `shared` by all, or, for a
+    /// single token, by everybody into their own.
+    fn codes(
+        &self,
+        member: &Member<'_>,
+        from: *const f32,
+        columns: usize,
+        norm: Option<&[f32]>,
+        shared: &Activations,
+        own: &Activations,
+    ) -> View {
+        let count = self.count();
+        let one = |view: View, token: usize| {
+            // SAFETY: `from` and the view have room for every token of the pass; one member has this token.
+            unsafe {
+                let (x, place) = (from.add(token * columns), view.place(count, token));
+                match norm {
+                    Some(norm) => {
+                        ops::norm_quantize(self.level, x, norm.as_ptr(), columns, self.model.config.epsilon, place);
+                    }
+                    None => ops::quantize(self.level, x, columns, place),
+                }
+            }
+        };
+        // SAFETY: token 0 exists.
+        let (shared, own) = unsafe { (shared.view(0), own.view(0)) };
+        if count == 1 {
+            one(own, 0);
+            return own;
+        }
+        self.each_token(member, |token| one(shared, token));
+        shared
+    }
+
+    fn normed(&self, member: &Member<'_>, norm: Option<&[f32]>) -> View {
+        let Scratch { x, normed, own_normed, .. } = self.scratch;
+        let width = self.model.config.width;
+        self.codes(member, x.pointer(), width, norm, normed, &own_normed[member.index])
+    }
+
+    /// Tiles `tiles` of a product for all `count` tokens of its input.
+    fn tiles(&self, product: &Product<'_>, tiles: std::ops::Range<usize>, count: usize, out_stride: usize, add: bool) {
+        let Product { matrix, input, block, out } = *product;
+        let kernel = matrix.kernels.of(count);
+        let mut token = 0;
+        while token < count {
+            // SAFETY: the input has `count` tokens padded to whole tiles, and so has what `out` points to.
+            unsafe {
+                let out = out.add(token * out_stride + tiles.start * TILE_ROWS);
+                kernel(&self.job(matrix, tiles.clone(), input, block, count, token, out, out_stride, add));
+            }
+            token += padded(count);
+        }
+    }
+
+    /// # Safety
+    /// The input has token `token` of `count`.
+    #[expect(clippy::too_many_arguments, reason = "a job has as many parts")]
+    unsafe fn job(
+        &self,
+        matrix: &Matrix,
+        tiles: std::ops::Range<usize>,
+        input: View,
+        block: usize,
+        count: usize,
+        token: usize,
+        out: *mut f32,
+        out_stride: usize,
+        add: bool,
+    ) -> Job {
+        // SAFETY: as the caller vouches.
+        let place = unsafe { input.place(count, token).at_block(block) };
+        Job {
+            weights: matrix.tile(tiles.start),
+            low: matrix.low(tiles.start),
+            tile_bytes: matrix.tile_bytes,
+            tiles: tiles.len(),
+            units: matrix.units(),
+            codes: place.codes,
+            meta: place.meta,
+            floats: place.floats,
+            floats_stride: input.columns,
+            width: place.width,
+            out,
+            out_stride,
+            add,
+        }
+    }
+
+    /// Several products over the tokens of the pass; then a barrier.
+    fn products(&self, member: &Member<'_>, products: &[Product<'_>], out_stride: usize, add: bool) {
+        let total = products.iter().map(|product| product.matrix.tiles()).sum();
+        let some = |wanted: std::ops::Range<usize>| {
+            let mut begin = 0;
+            for product in products {
+                let tiles = product.matrix.tiles();
+                let (from, to) = (wanted.start.max(begin), wanted.end.min(begin + tiles));
+                if from < to {
+                    self.tiles(product, from - begin..to - begin, self.count(), out_stride, add);
+                }
+                begin += tiles;
+            }
+        };
+        if self.few() {
+            some(member.share(total));
+            member.barrier();
+        } else {
+            member.freely(total, TILES_AT_ONCE, some);
+        }
+    }
+
+    /// Adds `matrix` times `input` to the residual stream, through `after` if there is such a norm.
+    fn add_product(&self, member: &Member<'_>, matrix: &Matrix, input: View, after: Option<&[f32]>) {
+        let Scratch { x, side, .. } = self.scratch;
+        let width = self.model.config.width;
+        let out = if after.is_some() { side.pointer() } else { x.pointer() };
+        self.products(member, &[Product { matrix, input, block: 0, out }], width, after.is_none());
+        if let Some(norm) = after {
+            self.each_token(member, |token| {
+                // SAFETY: both have room for every token of the pass, and this member alone has this one.
+                unsafe {
+                    let (from, to) = (side.pointer().add(token * width), x.pointer().add(token * width));
+                    ops::norm_add(self.level, from, norm.as_ptr(), width, self.model.config.epsilon, to);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,645 @@
+//! Products of packed weights with activations: the loops where nearly all time goes.
+//!
+//! The weights are the unsigned side of the processor's integer dot product, the activations (8 bits with a scale for each
+//! 32, see [`super::activation`]) the signed side, which may be one broadcast from memory. For 16 rows, 32 columns and one
+//! token that is eight dot products, a conversion, and two or three float operations; unpacking is shared by the tokens.
+//!
+//! There is no closure in a kernel: a closure is a function of its own, without the kernel's instructions.
+//!
+//! Each token's sum runs over the blocks in one order, whatever else is in the pass: results are the same bit for bit.
+#![allow(unsafe_code, reason = "vectors and pointers; the contract stands at `Job`")]
+
+use super::format::{BLOCK, Format, LOW_PLANE_BYTES};
+#[cfg(target_arch = "aarch64")]
+use super::isa::Neon;
+#[cfg(target_arch = "x86_64")]
+use super::isa::{Avx2, Avx512};
+use super::isa::{Isa, Level, Portable, TILE_ROWS};
+
+/// Tokens that a kernel takes at most: more would spill registers.
+pub(super) const TOKENS: usize = 8;
+/// Numbers beside each block of 32 bytes of activations: see [`Job::meta`].
+pub(super) const META: usize = 5;
+
+/// One order to a kernel.
+///
+/// # Safety
+/// Whoever runs it vouches: `weights` has `tiles` tiles of the kernel's format at every `tile_bytes`, each `units` units
+/// long; the activations have as many columns for `width` tokens, at least as many as the kernel takes; `out` has room for
+/// `tiles * 16` numbers for each token at every `out_stride`; nobody else reads or writes them meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Job {
+    pub(super) weights: *const u8,
+    /// The second plane of the first tile, for the format that has one; [`LOW_PLANE_BYTES`] a unit.
+    pub(super) low: *const u8,
+    pub(super) tile_bytes: usize,
+    pub(super) tiles: usize,
+    /// Units of a tile.
+    pub(super) units: usize,
+    /// Activations of eight bits: `[block][width][32]`.
+    pub(super) codes: *const i8,
+    /// Beside them `[block][META][width]`: scale (f32); scale times the sum of the codes (f32); -128 times that sum (i32);
+    /// -32 times the sum of the first 16 and of the second 16 (i32).
+    pub(super) meta: *const f32,
+    /// Activations as f32, for formats that are float: `[token]` at every `floats_stride`.
+    pub(super) floats: *const f32,
+    pub(super) floats_stride: usize,
+    /// Tokens that lie side by side in the activations.
+    pub(super) width: usize,
+    /// Where the results go: `[token][tiles * 16]`.
+    pub(super) out: *mut f32,
+    pub(super) out_stride: usize,
+    /// Adds to what stands there.
+    pub(super) add: bool,
+}
+
+/// A kernel for one instruction set, format and number of tokens.
+pub(super) type Kernel = unsafe fn(&Job);
+
+/// The kernels of one format, by number of tokens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kernels {
+    one: Kernel,
+    two: Kernel,
+    four: Kernel,
+    eight: Kernel,
+}
+
+/// Numbers of tokens that have a kernel; activations are padded to the next.
+pub(super) const fn padded(tokens: usize) -> usize {
+    match tokens {
+        0 | 1 => 1,
+        2 => 2,
+        3 | 4 => 4,
+        _ => TOKENS,
+    }
+}
+
+impl Kernels {
+    /// For `tokens` tokens: [`padded`] many.
+    pub(super) fn of(&self, tokens: usize) -> Kernel {
+        match padded(tokens) {
+            1 => self.one,
+            2 => self.two,
+            4 => self.four,
+            _ => self.eight,
+        }
+    }
+}
+
+/// Expands a block for each token number below 8, so that the compiler cannot leave a loop whose sums live in memory.
+macro_rules! for_tokens {
+    ($t:ident < $count:ident $body:block) => {
+        for_tokens!(@ $t $count $body 0 1 2 3 4 5 6 7)
+    };
+    (@ $t:ident $count:ident $body:block $($number:literal)*) => {
+        $(if $number < $count { #[allow(non_upper_case_globals, reason = "a loop variable")] const $t: usize = $number; $body })*
+    };
+}
+
+/// Where a block's activations lie.
+#[derive(Clone, Copy)]
+struct Side {
+    codes: *const i8,
+    meta: *const f32,
+    width: usize,
+}
+
+/// How a quantized format is read.
+trait Codes {
+    /// Blocks of a unit.
+    const BLOCKS: usize;
+    const UNIT_BYTES: usize;
+    /// What holds for a whole unit.
+    type Held<S: Isa>: Copy;
+    unsafe fn held<S: Isa>(unit: *const u8, row: usize) -> Self::Held<S>;
+    /// Adds one block's products to the tokens' sums.
+    unsafe fn block<S: Isa, const T: usize>(
+        unit: *const u8,
+        block: usize,
+        row: usize,
+        held: Self::Held<S>,
+        side: Side,
+        sums: &mut [S::F; T],
+    );
+}
+
+/// The eight groups of a block's nibbles: `[low of 0..4, high of 0..4]`.
+#[inline(always)]
+unsafe fn nibbles<S: Isa>(block: *const u8, row: usize) -> [S::B; 8] {
+    // SAFETY: 256 bytes of nibbles lie at `block`.
+    unsafe {
+        let block = block.add(4 * row);
+        let (a, b) = (S::load_b(block), S::load_b(block.add(64)));
+        let (c, d) = (S::load_b(block.add(128)), S::load_b(block.add(192)));
+        [
+            S::and_b(a, 15),
+            S::and_b(b, 15),
+            S::and_b(c, 15),
+            S::and_b(d, 15),
+            S::and_b(S::right::<4>(a), 15),
+            S::and_b(S::right::<4>(b), 15),
+            S::and_b(S::right::<4>(c), 15),
+            S::and_b(S::right::<4>(d), 15),
+        ]
+    }
+}
+
+/// As [`nibbles`], with the fifth bits from the plane at `plane`.
+#[inline(always)]
+unsafe fn fives<S: Isa>(block: *const u8, plane: *const u8, row: usize) -> [S::B; 8] {
+    // SAFETY: 64 bytes lie at `plane`.
+    unsafe {
+        let q = nibbles::<S>(block, row);
+        let plane = S::load_b(plane.add(4 * row));
+        [
+            S::or_b(q[0], S::and_b(S::left::<4>(plane), 16)),
+            S::or_b(q[1], S::and_b(S::left::<3>(plane), 16)),
+            S::or_b(q[2], S::and_b(S::left::<2>(plane), 16)),
+            S::or_b(q[3], S::and_b(S::left::<1>(plane), 16)),
+            S::or_b(q[4], S::and_b(plane, 16)),
+            S::or_b(q[5], S::and_b(S::right::<1>(plane), 16)),
+            S::or_b(q[6], S::and_b(S::right::<2>(plane), 16)),
+            S::or_b(q[7], S::and_b(S::right::<3>(plane), 16)),
+        ]
+    }
+}
+
+/// Four groups of nibbles with the two bits above them, from one plane: two bits of each byte for each group.
+#[inline(always)]
+unsafe fn sixes<S: Isa>(q: [S::B; 4], plane: S::B) -> [S::B; 4] {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        [
+            S::or_b(q[0], S::and_b(S::left::<4>(plane), 0x30)),
+            S::or_b(q[1], S::and_b(S::left::<2>(plane), 0x30)),
+            S::or_b(q[2], S::and_b(plane, 0x30)),
+            S::or_b(q[3], S::and_b(S::right::<2>(plane), 0x30)),
+        ]
+    }
+}
+
+/// Weights are `scale * code + minimum`.
+#[inline(always)]
+unsafe fn affine<S: Isa, const BITS: u32, const T: usize>(
+    q: &[S::B; 8],
+    scale: S::F,
+    minimum: S::F,
+    side: Side,
+    sums: &mut [S::F; T],
+) {
+    // SAFETY: the side has T tokens.
+    unsafe {
+        let Side { codes, meta, width } = side;
+        for_tokens!(t < T {
+            let whole = S::to_f(S::dot::<BITS, 8>(S::splat_i(0), q, codes.add(BLOCK * t)));
+            let sum = S::fma(minimum, S::splat(*meta.add(width + t)), sums[t]);
+            sums[t] = S::fma(whole, S::mul(scale, S::splat(*meta.add(t))), sum);
+        });
+    }
+}
+
+/// Weights are `scale * (code - 128)`.
+#[inline(always)]
+unsafe fn offset_128<S: Isa, const T: usize>(q: &[S::B; 8], scale: S::F, side: Side, sums: &mut [S::F; T]) {
+    // SAFETY: the side has T tokens.
+    unsafe {
+        let Side { codes, meta, width } = side;
+        for_tokens!(t < T {
+            // The sum begins with what the offset takes away.
+            let begin = S::splat_i(meta.add(2 * width + t).cast::<i32>().read());
+            let whole = S::to_f(S::dot::<8, 8>(begin, q, codes.add(BLOCK * t)));
+            sums[t] = S::fma(whole, S::mul(scale, S::splat(*meta.add(t))), sums[t]);
+        });
+    }
+}
+
+/// The upper bounds of the logits of one token, from the high nibbles alone; returns the highest lower bound.
+///
+/// What a low nibble adds is taken as its mean, 7.5, give or take: its variance is 21.25 (uniform), so the sum's is 21.25 times
+/// the sum over the blocks of (scale · activation scale)² · sum of squared codes. The bounds are [`SIGMAS`] of its roots away.
+///
+/// # Safety
+/// As [`Job`], for [`Format::Q8Planes`] and one token; `squares` has for each block the activations' sum of squares.
+#[inline(always)]
+unsafe fn bounds_generic<S: Isa>(job: &Job, squares: *const f32, lowest: &mut f32) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let mut best = S::splat(f32::NEG_INFINITY);
+        for tile in 0..job.tiles {
+            let mut row = 0;
+            while row < TILE_ROWS {
+                let mut unit = job.weights.add(tile * job.tile_bytes);
+                let mut sum = S::splat(0.0);
+                let mut variance = S::splat(0.0);
+                for block in 0..job.units {
+                    let q = nibbles::<S>(unit, row);
+                    let scale = S::load_f16(unit.add(256 + 2 * row).cast());
+                    let meta = job.meta.add(META * block);
+                    let whole = S::to_f(S::dot::<4, 8>(S::splat_i(0), &q, job.codes.add(BLOCK * block)));
+                    // 16 · high + 7.5 - 128
+                    sum = S::fma(scale, S::splat(-120.5 * *meta.add(1)), sum);
+                    sum = S::fma(whole, S::mul(scale, S::splat(16.0 * *meta)), sum);
+                    variance = S::fma(S::mul(scale, scale), S::splat(*squares.add(block)), variance);
+                    unit = unit.add(Q4_0::UNIT_BYTES);
+                }
+                let away = S::mul(S::sqrt(variance), S::splat(SIGMAS * 4.609_772));
+                S::store(job.out.add(tile * TILE_ROWS + row), S::add(sum, away));
+                best = S::max(best, S::sub(sum, away));
+                row += S::LANES;
+            }
+        }
+        *lowest = S::highest(best);
+    }
+}
+super::ops::dispatched! {
+    /// The upper bounds of the logits of one token, to the job's `out`, and the highest lower bound, to `lowest`.
+    fn bounds = bounds_generic(job: &Job, squares: *const f32, lowest: &mut f32);
+}
+
+/// The nibbles' spread is measured when a head is loaded (`Matrix::low_nibbles_are_even`); any other head is computed whole.
+///
+/// How far a bound lies from its estimate. Six: of 10^9 rows two lie beyond, and such a row must also be the likeliest.
+const SIGMAS: f32 = 6.0;
+
+struct Q4_0;
+struct Q4_1;
+struct Q5_0;
+struct Q5_1;
+struct Q8_0;
+struct Q4K;
+struct Q5K;
+struct Q6K;
+
+macro_rules! affine_block {
+    ($name:ident, $format:ident, $bits:literal, $read:ident($($plane:literal)?), $scale:literal, $minimum:expr) => {
+        impl Codes for $name {
+            const BLOCKS: usize = 1;
+            const UNIT_BYTES: usize = Format::$format.unit_bytes();
+            type Held<S: Isa> = ();
+            #[inline(always)]
+            unsafe fn held<S: Isa>(_unit: *const u8, _row: usize) {}
+            #[inline(always)]
+            unsafe fn block<S: Isa, const T: usize>(
+                unit: *const u8,
+                _block: usize,
+                row: usize,
+                (): (),
+                side: Side,
+                sums: &mut [S::F; T],
+            ) {
+                // SAFETY: a unit of this format lies at `unit`.
+                unsafe {
+                    let q = $read::<S>(unit, $(unit.add($plane),)? row);
+                    let scale = S::load_f16(unit.add($scale + 2 * row).cast());
+                    let offset: Result<usize, f32> = $minimum;
+                    let minimum = match offset {
+                        Ok(at) => S::load_f16(unit.add(at + 2 * row).cast()),
+                        Err(offset) => S::mul(scale, S::splat(offset)),
+                    };
+                    affine::<S, $bits, T>(&q, scale, minimum, side, sums);
+                }
+            }
+        }
+    };
+}
+affine_block!(Q4_0, Q4_0, 4, nibbles(), 256, Err(-8.0));
+affine_block!(Q4_1, Q4_1, 4, nibbles(), 256, Ok(288));
+affine_block!(Q5_0, Q5_0, 5, fives(256), 320, Err(-16.0));
+affine_block!(Q5_1, Q5_1, 5, fives(256), 320, Ok(352));
+
+macro_rules! affine_super {
+    ($name:ident, $format:ident, $bits:literal, $read:ident($($plane:literal)?), $block_bytes:literal, $scales:literal) => {
+        impl Codes for $name {
+            const BLOCKS: usize = 8;
+            const UNIT_BYTES: usize = Format::$format.unit_bytes();
+            type Held<S: Isa> = (S::F, S::F);
+            #[inline(always)]
+            unsafe fn held<S: Isa>(unit: *const u8, row: usize) -> (S::F, S::F) {
+                // SAFETY: a unit of this format lies at `unit`.
+                unsafe {
+                    let minimum = S::load_f16(unit.add(32 + 2 * row).cast());
+                    (S::load_f16(unit.add(2 * row).cast()), S::sub(S::splat(0.0), minimum))
+                }
+            }
+            #[inline(always)]
+            unsafe fn block<S: Isa, const T: usize>(
+                unit: *const u8,
+                block: usize,
+                row: usize,
+                (d, minus_dmin): (S::F, S::F),
+                side: Side,
+                sums: &mut [S::F; T],
+            ) {
+                // SAFETY: a unit of this format lies at `unit`.
+                unsafe {
+                    let block = unit.add(64 + $block_bytes * block);
+                    let q = $read::<S>(block, $(block.add($plane),)? row);
+                    let scale = S::mul(d, S::load_u8(block.add($scales + row)));
+                    let minimum = S::mul(minus_dmin, S::load_u8(block.add($scales + 16 + row)));
+                    affine::<S, $bits, T>(&q, scale, minimum, side, sums);
+                }
+            }
+        }
+    };
+}
+affine_super!(Q4K, Q4K, 4, nibbles(), 288, 256);
+affine_super!(Q5K, Q5K, 5, fives(256), 352, 320);
+
+impl Codes for Q8_0 {
+    const BLOCKS: usize = 1;
+    const UNIT_BYTES: usize = Format::Q8_0.unit_bytes();
+    type Held<S: Isa> = ();
+    #[inline(always)]
+    unsafe fn held<S: Isa>(_unit: *const u8, _row: usize) {}
+    #[inline(always)]
+    unsafe fn block<S: Isa, const T: usize>(
+        unit: *const u8,
+        _block: usize,
+        row: usize,
+        (): (),
+        side: Side,
+        sums: &mut [S::F; T],
+    ) {
+        // SAFETY: a unit of this format lies at `unit`; the side has T tokens.
+        unsafe {
+            let codes_at = unit.add(4 * row);
+            let q = [
+                S::load_b(codes_at),
+                S::load_b(codes_at.add(64)),
+                S::load_b(codes_at.add(128)),
+                S::load_b(codes_at.add(192)),
+                S::load_b(codes_at.add(256)),
+                S::load_b(codes_at.add(320)),
+                S::load_b(codes_at.add(384)),
+                S::load_b(codes_at.add(448)),
+            ];
+            let scale = S::load_f16(unit.add(512 + 2 * row).cast());
+            offset_128::<S, T>(&q, scale, side, sums);
+        }
+    }
+}
+
+impl Codes for Q6K {
+    const BLOCKS: usize = 8;
+    const UNIT_BYTES: usize = Format::Q6K.unit_bytes();
+    type Held<S: Isa> = S::F;
+    #[inline(always)]
+    unsafe fn held<S: Isa>(unit: *const u8, row: usize) -> S::F {
+        // SAFETY: a unit of this format lies at `unit`.
+        unsafe { S::load_f16(unit.add(2 * row).cast()) }
+    }
+    #[inline(always)]
+    unsafe fn block<S: Isa, const T: usize>(
+        unit: *const u8,
+        block: usize,
+        row: usize,
+        d: S::F,
+        side: Side,
+        sums: &mut [S::F; T],
+    ) {
+        // SAFETY: a unit of this format lies at `unit`; the side has T tokens.
+        unsafe {
+            let block = unit.add(64 + 416 * block);
+            let q = nibbles::<S>(block, row);
+            let first = sixes::<S>([q[0], q[1], q[2], q[3]], S::load_b(block.add(256 + 4 * row)));
+            let second = sixes::<S>([q[4], q[5], q[6], q[7]], S::load_b(block.add(320 + 4 * row)));
+            let scale_first = S::mul(d, S::load_i8(block.add(384 + row).cast()));
+            let scale_second = S::mul(d, S::load_i8(block.add(400 + row).cast()));
+            let Side { codes, meta, width } = side;
+            for_tokens!(t < T {
+                // The codes stand for `code - 32`: each sum begins with what that takes away.
+                let begin_first = S::splat_i(meta.add(3 * width + t).cast::<i32>().read());
+                let begin_second = S::splat_i(meta.add(4 * width + t).cast::<i32>().read());
+                let a = S::to_f(S::dot::<6, 4>(begin_first, &first, codes.add(BLOCK * t)));
+                let b = S::to_f(S::dot::<6, 4>(begin_second, &second, codes.add(BLOCK * t + 16)));
+                let both = S::fma(b, scale_second, S::mul(a, scale_first));
+                sums[t] = S::fma(both, S::splat(*meta.add(t)), sums[t]);
+            });
+        }
+    }
+}
+
+/// All tiles of a job, `T` tokens from token `from`.
+#[inline(always)]
+unsafe fn quantized<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
+    // SAFETY: the job's contract.
+    unsafe {
+        for tile in 0..job.tiles {
+            let mut row = 0;
+            while row < TILE_ROWS {
+                let mut unit = job.weights.add(tile * job.tile_bytes);
+                let mut side = Side { codes: job.codes.add(BLOCK * from), meta: job.meta.add(from), width: job.width };
+                let mut sums = [S::splat(0.0); T];
+                for _ in 0..job.units {
+                    let held = C::held::<S>(unit, row);
+                    for block in 0..C::BLOCKS {
+                        C::block::<S, T>(unit, block, row, held, side, &mut sums);
+                        side.codes = side.codes.add(BLOCK * job.width);
+                        side.meta = side.meta.add(META * job.width);
+                    }
+                    unit = unit.add(C::UNIT_BYTES);
+                }
+                put::<S, T>(job, from, tile * TILE_ROWS + row, &sums);
+                row += S::LANES;
+            }
+        }
+    }
+}
+
+/// Stores or adds the sums of `T` tokens at column `at`.
+#[inline(always)]
+unsafe fn put<S: Isa, const T: usize>(job: &Job, from: usize, at: usize, sums: &[S::F; T]) {
+    // SAFETY: the job's contract.
+    unsafe {
+        for_tokens!(t < T {
+            let to = job.out.add((from + t) * job.out_stride + at);
+            S::store(to, if job.add { S::add(S::load(to), sums[t]) } else { sums[t] });
+        });
+    }
+}
+
+/// As [`quantized`], for `Q8_0` in two planes: to the bit what it is in one.
+#[inline(always)]
+unsafe fn planes<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
+    // SAFETY: the job's contract.
+    unsafe {
+        for tile in 0..job.tiles {
+            let mut row = 0;
+            while row < TILE_ROWS {
+                let mut high = job.weights.add(tile * job.tile_bytes);
+                let mut low = job.low.add(tile * job.units * LOW_PLANE_BYTES);
+                let mut side = Side { codes: job.codes.add(BLOCK * from), meta: job.meta.add(from), width: job.width };
+                let mut sums = [S::splat(0.0); T];
+                for _ in 0..job.units {
+                    let q = eights::<S>(high.add(4 * row), low.add(4 * row));
+                    let scale = S::load_f16(high.add(256 + 2 * row).cast());
+                    offset_128::<S, T>(&q, scale, side, &mut sums);
+                    side.codes = side.codes.add(BLOCK * job.width);
+                    side.meta = side.meta.add(META * job.width);
+                    high = high.add(C::UNIT_BYTES);
+                    low = low.add(LOW_PLANE_BYTES);
+                }
+                put::<S, T>(job, from, tile * TILE_ROWS + row, &sums);
+                row += S::LANES;
+            }
+        }
+    }
+}
+
+/// The eight groups of a block's codes, put together from their nibbles.
+#[inline(always)]
+unsafe fn eights<S: Isa>(high: *const u8, low: *const u8) -> [S::B; 8] {
+    // SAFETY: 256 bytes of nibbles lie in either plane.
+    unsafe {
+        let (a, b) = (S::load_b(high), S::load_b(high.add(64)));
+        let (c, d) = (S::load_b(high.add(128)), S::load_b(high.add(192)));
+        let (e, f) = (S::load_b(low), S::load_b(low.add(64)));
+        let (g, h) = (S::load_b(low.add(128)), S::load_b(low.add(192)));
+        [
+            S::or_b(S::and_b(S::left::<4>(a), 0xf0), S::and_b(e, 15)),
+            S::or_b(S::and_b(S::left::<4>(b), 0xf0), S::and_b(f, 15)),
+            S::or_b(S::and_b(S::left::<4>(c), 0xf0), S::and_b(g, 15)),
+            S::or_b(S::and_b(S::left::<4>(d), 0xf0), S::and_b(h, 15)),
+            S::or_b(S::and_b(a, 0xf0), S::and_b(S::right::<4>(e), 15)),
+            S::or_b(S::and_b(b, 0xf0), S::and_b(S::right::<4>(f), 15)),
+            S::or_b(S::and_b(c, 0xf0), S::and_b(S::right::<4>(g), 15)),
+            S::or_b(S::and_b(d, 0xf0), S::and_b(S::right::<4>(h), 15)),
+        ]
+    }
+}
+
+/// How a float format is read.
+trait Floats {
+    const UNIT_BYTES: usize;
+    unsafe fn load<S: Isa>(at: *const u8, row: usize) -> S::F;
+}
+struct F16;
+struct BF16;
+struct F32;
+impl Floats for F16 {
+    const UNIT_BYTES: usize = 32;
+    #[inline(always)]
+    unsafe fn load<S: Isa>(at: *const u8, row: usize) -> S::F {
+        // SAFETY: 16 numbers lie at `at`.
+        unsafe { S::load_f16(at.cast::<u16>().add(row)) }
+    }
+}
+impl Floats for BF16 {
+    const UNIT_BYTES: usize = 32;
+    #[inline(always)]
+    unsafe fn load<S: Isa>(at: *const u8, row: usize) -> S::F {
+        // SAFETY: 16 numbers lie at `at`.
+        unsafe { S::load_bf16(at.cast::<u16>().add(row)) }
+    }
+}
+impl Floats for F32 {
+    const UNIT_BYTES: usize = 64;
+    #[inline(always)]
+    unsafe fn load<S: Isa>(at: *const u8, row: usize) -> S::F {
+        // SAFETY: 16 numbers lie at `at`.
+        unsafe { S::load(at.cast::<f32>().add(row)) }
+    }
+}
+
+/// As [`quantized`], for weights that are floats.
+#[inline(always)]
+unsafe fn float<S: Isa, C: Floats, const T: usize>(job: &Job, from: usize) {
+    // SAFETY: the job's contract.
+    unsafe {
+        for tile in 0..job.tiles {
+            let mut row = 0;
+            while row < TILE_ROWS {
+                let weights = job.weights.add(tile * job.tile_bytes);
+                let mut sums = [S::splat(0.0); T];
+                for column in 0..job.units {
+                    let w = C::load::<S>(weights.add(column * C::UNIT_BYTES), row);
+                    for_tokens!(t < T {
+                        let x = *job.floats.add((from + t) * job.floats_stride + column);
+                        sums[t] = S::fma(w, S::splat(x), sums[t]);
+                    });
+                }
+                put::<S, T>(job, from, tile * TILE_ROWS + row, &sums);
+                row += S::LANES;
+            }
+        }
+    }
+}
+
+/// One function for each kernel, with the features of its instruction set. The narrow ones have half the registers: they
+/// take eight tokens as two fours.
+macro_rules! kernels {
+    ($loop:ident, $isa:ty, $code:ident, $wide:literal, [$($feature:literal),*]) => {{
+        $(#[target_feature(enable = $feature)])*
+        unsafe fn one(job: &Job) {
+            // SAFETY: the job's contract.
+            unsafe { $loop::<$isa, $code, 1>(job, 0) }
+        }
+        $(#[target_feature(enable = $feature)])*
+        unsafe fn two(job: &Job) {
+            // SAFETY: the job's contract.
+            unsafe { $loop::<$isa, $code, 2>(job, 0) }
+        }
+        $(#[target_feature(enable = $feature)])*
+        unsafe fn four(job: &Job) {
+            // SAFETY: the job's contract.
+            unsafe { $loop::<$isa, $code, 4>(job, 0) }
+        }
+        $(#[target_feature(enable = $feature)])*
+        unsafe fn eight(job: &Job) {
+            // SAFETY: the job's contract.
+            unsafe {
+                if $wide {
+                    $loop::<$isa, $code, 8>(job, 0);
+                } else {
+                    $loop::<$isa, $code, 4>(job, 0);
+                    $loop::<$isa, $code, 4>(job, 4);
+                }
+            }
+        }
+        Kernels { one, two, four, eight }
+    }};
+}
+
+macro_rules! by_format {
+    ($format:expr, $isa:ty, $wide:literal, $features:tt) => {
+        match $format {
+            Format::Q4_0 => kernels!(quantized, $isa, Q4_0, $wide, $features),
+            Format::Q4_1 => kernels!(quantized, $isa, Q4_1, $wide, $features),
+            Format::Q5_0 => kernels!(quantized, $isa, Q5_0, $wide, $features),
+            Format::Q5_1 => kernels!(quantized, $isa, Q5_1, $wide, $features),
+            Format::Q8_0 => kernels!(quantized, $isa, Q8_0, $wide, $features),
+            Format::Q8Planes => kernels!(planes, $isa, Q4_0, $wide, $features),
+            Format::Q4K => kernels!(quantized, $isa, Q4K, $wide, $features),
+            Format::Q5K => kernels!(quantized, $isa, Q5K, $wide, $features),
+            Format::Q6K => kernels!(quantized, $isa, Q6K, $wide, $features),
+            Format::F16 => kernels!(float, $isa, F16, $wide, $features),
+            Format::BF16 => kernels!(float, $isa, BF16, $wide, $features),
+            Format::F32 => kernels!(float, $isa, F32, $wide, $features),
+        }
+    };
+}
+
+/// The kernels for `format` on a processor of `level`.
+///
+/// # Safety
+/// Those that it returns may only run where [`Level::available`] says so.
+pub(super) fn kernels(level: Level, format: Format) -> Kernels {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512Bf16 | Level::Avx512 => by_format!(
+            format,
+            Avx512<false>,
+            true,
+            ["avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni", "avx2", "fma", "f16c"]
+        ),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => by_format!(format, Avx2, false, ["avx2", "fma", "f16c"]),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => by_format!(format, Neon, true, ["neon", "dotprod"]),
+        _ => by_format!(format, Portable, false, []),
+    }
+}
+
+#[cfg(test)]
+mod tests;
