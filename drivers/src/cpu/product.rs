@@ -214,18 +214,12 @@ unsafe fn offset_128<S: Isa, const T: usize>(q: &[S::B; 8], scale: S::F, side: S
     }
 }
 
-/// The upper bounds of the logits of one token, from the high nibbles alone; returns the highest lower bound.
-///
 /// What a low nibble adds is taken as its mean, 7.5, give or take: its variance is 21.25 (uniform), so the sum's is 21.25 times
-/// the sum over the blocks of (scale · activation scale)² · sum of squared codes. The bounds are [`SIGMAS`] of its roots away.
-///
-/// # Safety
-/// As [`Job`], for [`Format::Q8Planes`] and one token; `squares` has for each block the activations' sum of squares.
+/// the sum over the blocks of (scale · activation scale)² · sum of squared codes. A bound is [`SIGMAS`] of its roots away.
 #[inline(always)]
-unsafe fn bounds_generic<S: Isa>(job: &Job, squares: *const f32, lowest: &mut f32) {
+unsafe fn bounds_generic<S: Isa>(job: &Job, squares: *const f32) {
     // SAFETY: the caller's contract.
     unsafe {
-        let mut best = S::splat(f32::NEG_INFINITY);
         for tile in 0..job.tiles {
             let mut row = 0;
             while row < TILE_ROWS {
@@ -245,21 +239,19 @@ unsafe fn bounds_generic<S: Isa>(job: &Job, squares: *const f32, lowest: &mut f3
                 }
                 let away = S::mul(S::sqrt(variance), S::splat(SIGMAS * 4.609_772));
                 S::store(job.out.add(tile * TILE_ROWS + row), S::add(sum, away));
-                best = S::max(best, S::sub(sum, away));
                 row += S::LANES;
             }
         }
-        *lowest = S::highest(best);
     }
 }
 super::ops::dispatched! {
-    /// The upper bounds of the logits of one token, to the job's `out`, and the highest lower bound, to `lowest`.
-    fn bounds = bounds_generic(job: &Job, squares: *const f32, lowest: &mut f32);
+    /// Upper bounds of the logits of one token, from the high nibbles of [`Format::Q8Planes`] alone, to the job's `out`;
+    /// `squares` has for each block the activations' sum of squares.
+    fn bounds = bounds_generic(job: &Job, squares: *const f32);
 }
 
-/// The nibbles' spread is measured when a head is loaded (`Matrix::low_nibbles_are_even`); any other head is computed whole.
-///
-/// How far a bound lies from its estimate. Six: of 10^9 rows two lie beyond, and such a row must also be the likeliest.
+/// How far a bound lies from its estimate: of 10^9 likeliest tokens one lies beyond. The nibbles' spread is measured when a
+/// head is loaded (`Matrix::low_nibbles_are_even`); any other head is computed whole.
 const SIGMAS: f32 = 6.0;
 
 struct Q4_0;

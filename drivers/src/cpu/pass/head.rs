@@ -64,17 +64,31 @@ impl Pass<'_> {
                     scale * scale * sum as f32
                 })
                 .collect();
-            let mut lowest = f32::NEG_INFINITY;
-            product::bounds(self.level, &job, squares.as_ptr(), &mut lowest);
-            self.scratch.bars.pointer().add(member.index * BAR_STRIDE).write(lowest);
+            product::bounds(self.level, &job, squares.as_ptr());
+            let exact = |tile: usize| {
+                let out = logits.add(tile * TILE_ROWS);
+                head.kernels.of(1)(&self.job(head, tile..tile + 1, view, 0, 1, 0, out, head.rows, false));
+            };
+            let rows = |tile: usize| std::slice::from_raw_parts_mut(logits.add(tile * TILE_ROWS), TILE_ROWS);
+            let highest = |rows: &[f32]| rows.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            // The most promising tile first: what it really holds is the bar for all others.
+            let first = mine.clone().map(|tile| (highest(rows(tile)), tile)).max_by(|a, b| a.0.total_cmp(&b.0));
+            let mut bar = f32::NEG_INFINITY;
+            if let Some((_, tile)) = first {
+                exact(tile);
+                bar = highest(rows(tile));
+            }
+            self.scratch.bars.pointer().add(member.index * BAR_STRIDE).write(bar);
             member.barrier();
             let bars = (0..member.size).map(|i| *self.scratch.bars.pointer().add(i * BAR_STRIDE));
             let bar = bars.fold(f32::NEG_INFINITY, f32::max);
             for tile in mine {
-                let rows = std::slice::from_raw_parts_mut(logits.add(tile * TILE_ROWS), TILE_ROWS);
+                let rows = rows(tile);
+                if first.is_some_and(|(_, first)| first == tile) {
+                    continue;
+                }
                 if rows.iter().any(|&upper| upper >= bar || upper.is_nan()) {
-                    let out = rows.as_mut_ptr();
-                    head.kernels.of(1)(&self.job(head, tile..tile + 1, view, 0, 1, 0, out, head.rows, false));
+                    exact(tile);
                 } else {
                     rows.fill(f32::NEG_INFINITY);
                 }

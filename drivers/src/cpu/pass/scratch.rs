@@ -39,7 +39,7 @@ pub(in super::super) struct Scratch {
     /// Attention's parts.
     pub(super) part_sums: Buffer<f32>,
     pub(super) part_stats: Buffer<f32>,
-    /// For each member the highest lower bound of its logits, each on a line of its own.
+    /// For each member the highest logit that it found first, each on a line of its own.
     pub(super) bars: Buffer<f32>,
 }
 
