@@ -39,6 +39,18 @@ use worker::{Message, Worker};
 /// How often a waiting caller asks whether it was cancelled.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
 
+/// The text of the turns and nothing else.
+const BARE_TEMPLATE: &str = "{% for message in messages %}{{ message.content }}{% endfor %}";
+
+/// What becomes of turns and end tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// As the model file says.
+    Chat,
+    /// See [`Engine::start_bare`].
+    Bare,
+}
+
 /// What broke, while it is broken.
 type Trouble = Arc<Mutex<Option<String>>>;
 
@@ -77,13 +89,28 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start`].
     pub fn start_with(path: &Path, settings: Settings) -> Result<Self, EngineError> {
+        Self::load(path, settings, Manner::Chat)
+    }
+
+    /// As [`Engine::start_with`], for measuring: a prompt is the bare text of its turns, and no token ends an answer.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_bare(path: &Path, settings: Settings) -> Result<Self, EngineError> {
+        Self::load(path, settings, Manner::Bare)
+    }
+
+    fn load(path: &Path, settings: Settings, manner: Manner) -> Result<Self, EngineError> {
         let file = gguf::File::open(path)?;
-        let tokenizer = Tokenizer::from_header(file.header())?;
-        let template = file
-            .header()
-            .text("tokenizer.chat_template")
-            .map(|source| Template::new(source, &tokenizer))
-            .transpose()?;
+        let mut tokenizer = Tokenizer::from_header(file.header())?;
+        let template = match manner {
+            Manner::Chat => file.header().text("tokenizer.chat_template"),
+            Manner::Bare => Some(BARE_TEMPLATE),
+        };
+        let template = template.map(|source| Template::new(source, &tokenizer)).transpose()?;
+        if manner == Manner::Bare {
+            tokenizer.forget_ends();
+        }
         // The digest reads the whole file once more: beside the loading, not after it.
         let (backend, sha256) = std::thread::scope(|scope| {
             let digest = scope.spawn(|| file.sha256());

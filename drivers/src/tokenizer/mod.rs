@@ -225,6 +225,11 @@ impl Tokenizer {
         self.ends.contains(&token)
     }
 
+    /// From now on no token ends an answer: for measuring.
+    pub(crate) fn forget_ends(&mut self) {
+        self.ends.clear();
+    }
+
     /// What a template may call `bos_token` and `eos_token`; empty if there is none.
     #[must_use]
     pub fn begin_and_end_names(&self) -> (&str, &str) {

@@ -1,4 +1,4 @@
-//! The figures of `haechi bench model`: how fast one model runs on this machine.
+//! `haechi bench model`: the backend alone, without engine and text.
 
 use std::path::Path;
 use std::time::Instant;

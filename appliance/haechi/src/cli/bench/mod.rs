@@ -1,10 +1,12 @@
 //! `haechi bench`: the figures that the docs quote.
 
+mod engine;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use haechi_drivers::bench::Order;
+use haechi_drivers::bench::model;
 use haechi_drivers::cpu::{Level, kernel_figures};
 use haechi_drivers::quant::recipe::Recipe;
 use haechi_drivers::shapes::{self, Shape};
@@ -39,6 +41,12 @@ pub(crate) enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Several users at once: speed, waiting, and that each answer is the one given alone
+    Serve(engine::Serve),
+    /// A long beginning that is computed once, saved, and read back
+    Prefix(engine::Prefix),
+    /// Answers that quote their prompt, with and without guessing ahead
+    Quoting(engine::Quoting),
     /// The arithmetic of one thread by itself, for every format of weights
     Kernels {
         /// Columns of the matrices
@@ -120,8 +128,8 @@ fn level(name: &str) -> Result<Level, String> {
 pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
     match command {
         BenchCommand::Model { model, prompt, generate, threads, batch, level, json } => {
-            let order = Order { prompt, generate, threads, batch, level };
-            let figures = haechi_drivers::bench::run(&model, order).map_err(Failure::from_room)?;
+            let order = model::Order { prompt, generate, threads, batch, level };
+            let figures = model::run(&model, order).map_err(Failure::from_room)?;
             if json {
                 terminal::json(&figures)?;
             } else {
@@ -135,6 +143,9 @@ pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
                 ));
             }
         }
+        BenchCommand::Serve(args) => return engine::serve(args),
+        BenchCommand::Prefix(args) => return engine::prefix(&args),
+        BenchCommand::Quoting(args) => return engine::quoting(&args),
         BenchCommand::Kernels { columns, level, json } => {
             let level = level.unwrap_or_else(Level::detect);
             let figures = kernel_figures(level, columns).map_err(|error| {
