@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use haechi_drivers::bench::{self, Order};
+use haechi_drivers::bench::model::{self, Order};
 use haechi_drivers::cpu;
 use haechi_drivers::engine::{Done, Engine, EngineError, Request, Turn};
 use haechi_drivers::gguf::write::Writer;
@@ -144,12 +144,12 @@ fn changed_headers_are_refused_or_answer() {
 fn the_bench_measures() {
     let tiny = Tiny::new(Shape::plain(DType::Q8_0), 11);
     let order = Order { prompt: 20, generate: 5, threads: 0, batch: 2, level: None };
-    let figures = with_file(&tiny.writer, |path| bench::run(path, order)).unwrap();
+    let figures = with_file(&tiny.writer, |path| model::run(path, order)).unwrap();
     assert!(
         figures.prefill_tokens_per_s > 0.0 && figures.decode_tokens_per_s > 0.0 && figures.load_ms > 0.0,
         "{figures:?}"
     );
     assert!(figures.first_token_ms > 0.0 && figures.peak_rss_bytes > 0);
-    let error = with_file(&tiny.writer, |path| bench::run(path, Order { prompt: 2000, ..order })).unwrap_err();
+    let error = with_file(&tiny.writer, |path| model::run(path, Order { prompt: 2000, ..order })).unwrap_err();
     assert_eq!(error.code(), "HAECHI-0512");
 }
