@@ -316,7 +316,7 @@ impl Engine {
         }
         Ok(Order {
             max_tokens: request.max_tokens.min(self.room as usize - prompt.len()),
-            sampler: Sampler::new(request.sampling()),
+            sampler: Sampler::new(request.sampling),
             guide: request.grammar.as_ref().map(|grammar| self.guide(grammar)).transpose()?,
             prompt,
             stop: request.stop,

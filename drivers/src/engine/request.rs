@@ -65,27 +65,9 @@ pub struct Request {
     pub turns: Vec<Turn>,
     /// At most so many tokens are generated; fewer if the context ends.
     pub max_tokens: usize,
-    /// See [`Sampling::temperature`]; 0 is greedy.
-    pub temperature: f32,
-    /// See [`Sampling::top_k`].
-    pub top_k: usize,
-    /// See [`Sampling::top_p`].
-    pub top_p: f32,
-    /// See [`Sampling::min_p`].
-    pub min_p: f32,
-    /// See [`Sampling::repetition`]; like the two after it, it looks at the answer's own tokens, so that a value in the
-    /// prompt can still be copied.
-    pub repetition: f32,
-    /// See [`Sampling::frequency`].
-    pub frequency: f32,
-    /// See [`Sampling::presence`].
-    pub presence: f32,
-    /// See [`Sampling::bias`].
-    pub bias: Vec<(u32, f32)>,
-    /// See [`Sampling::odds`]; they come back in [`Done::odds`].
-    pub odds: Option<usize>,
-    /// See [`Sampling::seed`].
-    pub seed: u64,
+    /// How tokens are chosen. Penalties look at the answer's own tokens, so that a value in the prompt can still be copied;
+    /// odds come back in [`Done::odds`].
+    pub sampling: Sampling,
     /// The answer ends before any of these texts.
     pub stop: Vec<String>,
     /// The form that the answer must have. It ends as soon as nothing more can follow; [`Request::max_tokens`] may cut it.
@@ -98,20 +80,10 @@ pub struct Request {
 
 impl Default for Request {
     fn default() -> Self {
-        let sampling = Sampling::default();
         Self {
             turns: Vec::new(),
             max_tokens: 256,
-            temperature: sampling.temperature,
-            top_k: sampling.top_k,
-            top_p: sampling.top_p,
-            min_p: sampling.min_p,
-            repetition: sampling.repetition,
-            frequency: sampling.frequency,
-            presence: sampling.presence,
-            bias: sampling.bias,
-            odds: sampling.odds,
-            seed: sampling.seed,
+            sampling: Sampling::default(),
             stop: Vec::new(),
             grammar: None,
             priority: Priority::default(),
@@ -121,19 +93,12 @@ impl Default for Request {
 }
 
 impl Request {
-    /// How tokens are chosen.
-    pub(super) fn sampling(&self) -> Sampling {
-        let Self { temperature, top_k, top_p, min_p, repetition, frequency, presence, odds, seed, .. } = *self;
-        let (bias, window) = (self.bias.clone(), Sampling::default().window);
-        Sampling { temperature, top_k, top_p, min_p, repetition, frequency, presence, window, bias, odds, seed }
-    }
-
     /// Refuses what makes no sense, before anything is encoded.
     ///
     /// # Errors
     /// [`EngineError::Request`] with the rule.
     pub(super) fn check(&self) -> Result<(), EngineError> {
-        if let Some(problem) = self.sampling().problem() {
+        if let Some(problem) = self.sampling.problem() {
             return Err(EngineError::Request(problem.to_owned()));
         }
         if self.max_tokens == 0 {

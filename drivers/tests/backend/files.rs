@@ -8,6 +8,7 @@ use haechi_drivers::cpu;
 use haechi_drivers::engine::{Done, Engine, EngineError, Request, Turn};
 use haechi_drivers::gguf::write::Writer;
 use haechi_drivers::gguf::{DType, Value};
+use haechi_drivers::sampling::Sampling;
 
 use crate::tiny::{Shape, Tiny};
 
@@ -52,7 +53,10 @@ fn a_file_answers_and_greedy_answers_are_the_same_each_time() {
         let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| ask(&again, request("안녕하세요")).text)).collect();
         threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), once.text));
     });
-    let warm = |seed| ask(&engine, Request { temperature: 2.0, seed, ..request("안녕하세요") }).text;
+    let warm = |seed| {
+        let sampling = Sampling { temperature: 2.0, seed, ..Sampling::default() };
+        ask(&engine, Request { sampling, ..request("안녕하세요") }).text
+    };
     assert_eq!(warm(4), warm(4));
     assert_ne!(warm(4), warm(5));
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use haechi_drivers::engine::{Engine, EngineError, Finish, Request, Turn};
+use haechi_drivers::sampling::Sampling;
 use haechi_link::model::{self as wire, Generate, ModelReply, ModelRequest};
 use haechi_link::server::{Call, Replies, Server, ServerSettings, Service};
 
@@ -90,8 +91,7 @@ fn generate_to(engine: &Engine, generate: Generate, stream: &Replies<wire::Model
     let request = Request {
         turns: generate.messages.iter().map(|message| Turn::new(&message.role, &message.content)).collect(),
         max_tokens: generate.max_tokens as usize,
-        temperature: generate.temperature,
-        seed: generate.seed,
+        sampling: Sampling { temperature: generate.temperature, seed: generate.seed, ..Sampling::default() },
         stop: generate.stop,
         ..Request::default()
     };

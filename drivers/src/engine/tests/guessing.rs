@@ -29,14 +29,19 @@ fn a_quoting_answer_takes_fewer_passes_and_says_the_same() {
 fn any_answer_is_the_same_with_guesses() {
     // Few letters and a long answer: many guesses, most of them wrong. All places where an answer can end.
     for max_tokens in 1..40 {
-        let request = || Request { max_tokens, frequency: 0.5, ..ask("abcabc") };
+        let request =
+            || Request { max_tokens, sampling: Sampling { frequency: 0.5, ..Sampling::default() }, ..ask("abcabc") };
         let fake = || Fake::lettering(30).with_pages(5, 60);
         let (slow, quick) = (answer(fake(), plain(), request()), answer(fake(), Settings::default(), request()));
         assert_eq!((quick.text, quick.finish), (slow.text, slow.finish), "{max_tokens} tokens");
     }
     for (reply, stop) in [("one two one two one two", "wo one t"), ("aaaaaaaaaaaaaaaaaab", "aab"), ("ababababab", "zz")]
     {
-        let request = || Request { stop: vec![stop.to_owned()], odds: Some(1), ..ask("one two") };
+        let request = || Request {
+            stop: vec![stop.to_owned()],
+            sampling: Sampling { odds: Some(1), ..Sampling::default() },
+            ..ask("one two")
+        };
         let (slow, quick) = (
             answer(Fake::saying(reply), plain(), request()),
             answer(Fake::saying(reply), Settings::default(), request()),

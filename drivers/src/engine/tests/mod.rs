@@ -5,6 +5,7 @@ mod scheduling;
 
 use super::*;
 use crate::fake::Fake;
+use crate::sampling::Sampling;
 
 fn ask(text: &str) -> Request {
     Request { turns: vec![Turn::new("user", text)], ..Request::default() }
@@ -119,7 +120,7 @@ fn impossible_requests_are_named() {
     let engine = engine(Fake::saying("x"));
     for request in [
         Request { max_tokens: 0, ..ask("?") },
-        Request { temperature: f32::NAN, ..ask("?") },
+        Request { sampling: Sampling { temperature: f32::NAN, ..Sampling::default() }, ..ask("?") },
         Request { stop: vec![String::new()], ..ask("?") },
         Request { stop: vec!["s".to_owned(); 17], ..ask("?") },
     ] {
@@ -131,21 +132,26 @@ fn impossible_requests_are_named() {
 fn the_odds_are_told_where_asked() {
     let engine = engine(Fake::saying("ab"));
     assert!(run(&engine, ask("?")).1.unwrap().odds.is_empty());
-    let done = run(&engine, Request { odds: Some(2), bias: vec![(99, 50.0)], max_tokens: 2, ..ask("?") }).1.unwrap();
+    let sampling = Sampling { odds: Some(2), bias: vec![(99, 50.0)], ..Sampling::default() };
+    let done = run(&engine, Request { sampling, max_tokens: 2, ..ask("?") }).1.unwrap();
     assert_eq!(done.text, "cc", "the bias decides");
     // The fake: a logit of 1 for what it says, 0 for the other 257.
     let total = 1_f32.exp() + 257.0;
     assert_eq!(done.odds.len(), 2);
     assert_eq!((done.odds[0].token, done.odds[0].top[0].0, done.odds[0].top[1].0), (99, 97, 0));
     assert!((done.odds[0].logprob + total.ln()).abs() < 1e-5, "the model's own odds: {:?}", done.odds[0]);
-    let done = run(&engine, Request { odds: Some(0), ..ask("?") }).1.unwrap();
+    let sampling = Sampling { odds: Some(0), ..Sampling::default() };
+    let done = run(&engine, Request { sampling, ..ask("?") }).1.unwrap();
     assert_eq!((done.text.as_str(), done.odds.len()), ("ab", 2), "the token that ends is not among them");
 }
 
 #[test]
 fn an_answer_has_the_form_that_was_asked() {
     let engine = engine(Fake::lettering(400));
-    let with = |grammar, seed| Request { grammar: Some(grammar), temperature: 5.0, seed, ..ask("?") };
+    let with = |grammar, seed| {
+        let sampling = Sampling { temperature: 5.0, seed, ..Sampling::default() };
+        Request { grammar: Some(grammar), sampling, ..ask("?") }
+    };
     for seed in 0..5 {
         let done = run(&engine, with(Grammar::OneOf(vec!["[1]".to_owned(), "[2], 혈당".to_owned()]), seed)).1.unwrap();
         assert!(["[1]", "[2], 혈당"].contains(&done.text.as_str()), "{done:?}");

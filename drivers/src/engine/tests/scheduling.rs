@@ -75,8 +75,11 @@ fn a_beginning_shared_by_two_that_come_together_is_computed_once() {
 fn an_answer_depends_on_nobody_else() {
     let requests = || {
         (0..24).map(|index: usize| Request {
-            temperature: if index.is_multiple_of(3) { 0.0 } else { 1.5 },
-            seed: index as u64 / 2,
+            sampling: Sampling {
+                temperature: if index.is_multiple_of(3) { 0.0 } else { 1.5 },
+                seed: index as u64 / 2,
+                ..Sampling::default()
+            },
             max_tokens: 5 + index % 17,
             priority: if index.is_multiple_of(4) { Priority::Background } else { Priority::Clinician },
             ..prefixed(index % 5 * 40, &"?".repeat(index % 7))
