@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::gguf::{DType, GgufError};
+use crate::gguf::{DType, GgufError, shown};
 use crate::quant::dequantize;
 
 /// The format's own limit (`MAX_HEADER_SIZE`).
@@ -101,11 +101,6 @@ fn header_bytes(bytes: &[u8], file_bytes: u64) -> Result<u64, String> {
         return Err(format!("its header of {length} bytes does not fit"));
     }
     Ok(length)
-}
-
-/// A name out of the file, fit for a sentence.
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
 #[derive(Deserialize)]

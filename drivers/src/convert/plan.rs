@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::config::{Config, Family};
 use super::settings::{self, Latent, Shape};
-use crate::gguf::{GgufError, Value};
+use crate::gguf::{GgufError, Value, shown};
 use crate::quant::recipe::Facts;
 use crate::safetensors::Weights;
 
@@ -391,7 +391,7 @@ impl Builder<'_> {
             let rest = tensor.name.strip_prefix(&format!("{}layers.", self.prefix));
             let layer = rest.and_then(|rest| rest.split('.').next()?.parse::<u64>().ok());
             if layer.is_some_and(|layer| layer < layers) && !tensor.name.ends_with("rotary_emb.inv_freq") {
-                let name: String = tensor.name.chars().filter(|c| !c.is_control()).take(80).collect();
+                let name = shown(&tensor.name);
                 return Err(GgufError::Unusable(format!("the tensor `{name}` is not understood here")));
             }
             count += 1;

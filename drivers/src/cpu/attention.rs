@@ -412,7 +412,7 @@ dispatched! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::floats::{from_bf16, to_bf16};
+    use crate::quant::half::{bf16_to_f32, f32_to_bf16};
 
     /// bf16 keys, values and weights, and sums in f32: as a part of the largest value.
     const ERROR: f32 = 1e-2;
@@ -490,7 +490,7 @@ mod tests {
     }
 
     fn plain(query: usize, key: usize, value: usize, seen: (usize, usize)) -> Vec<f32> {
-        let half = |x: f32| from_bf16(to_bf16(x));
+        let half = |x: f32| bf16_to_f32(f32_to_bf16(x));
         let scores: Vec<f64> = (seen.0..seen.1)
             .map(|position| {
                 (0..key)
@@ -518,8 +518,8 @@ mod tests {
             let mut page = vec![0; PAGE * 16];
             // SAFETY: a page of sixteen numbers a position.
             unsafe { store_value(level, value.as_ptr(), 16, page.as_mut_ptr(), 0) };
-            assert!(page.iter().all(|&bits| from_bf16(bits).is_finite()), "{level:?}");
-            assert_eq!(from_bf16(page[0]), 1.0, "{level:?}");
+            assert!(page.iter().all(|&bits| bf16_to_f32(bits.to_le_bytes()).is_finite()), "{level:?}");
+            assert_eq!(bf16_to_f32(page[0].to_le_bytes()), 1.0, "{level:?}");
         }
     }
 

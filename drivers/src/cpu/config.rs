@@ -4,7 +4,7 @@
 //! `src/models/`, 2026-06). Everything is compared with bounds before anything is allocated after it.
 
 use super::ops::Gate;
-use crate::gguf::{GgufError, Header};
+use crate::gguf::{GgufError, Header, shown};
 
 const MAX_LAYERS: usize = 1024;
 const MAX_WIDTH: usize = 1 << 17;
@@ -108,8 +108,8 @@ impl Config {
         let architecture = header.text("general.architecture").unwrap_or("not given");
         let families = ["llama", "qwen2", "qwen3", "qwen3moe", "gemma3", "exaone", "exaone4", "deepseek2"];
         if !families.contains(&architecture) {
-            let shown = short(architecture);
-            return Err(unusable(format!("its architecture is `{shown}`; {} run here", families.join(", "))));
+            let architecture = shown(architecture);
+            return Err(unusable(format!("its architecture is `{architecture}`; {} run here", families.join(", "))));
         }
         let reader = Reader { header, architecture };
         let layers = reader.number("block_count", MAX_LAYERS)?;
@@ -295,7 +295,7 @@ impl Reader<'_> {
             Some("none") => 1.0,
             Some("linear") => self.fraction("rope.scaling.factor")?.unwrap_or(1.0),
             Some(other) => {
-                let other = short(other);
+                let other = shown(other);
                 return Err(unusable(format!("it stretches positions in the way `{other}`, which is not run here")));
             }
         };
@@ -368,10 +368,6 @@ impl Reader<'_> {
 
 pub(super) fn unusable(what: String) -> GgufError {
     GgufError::Unusable(what)
-}
-
-fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 #[cfg(test)]

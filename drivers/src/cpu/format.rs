@@ -12,9 +12,9 @@
 //! Sizes in bytes of a block of 32 columns by 16 rows, beside what the file needs: `Q4_0` 288 (288), `Q4_1` 320 (320), `Q5_0`
 //! 352 (352), `Q5_1` 384 (384), `Q8_0` 544 (544), `Q4_K` 296 (288), `Q5_K` 360 (352), `Q6_K` 424 (420).
 
-use super::floats::{from_bf16, from_f16};
 use super::isa::TILE_ROWS;
 use crate::gguf::DType;
+use crate::quant::half::{bf16_to_f32, f16_to_f32};
 
 /// Columns of a block.
 pub(super) const BLOCK: usize = 32;
@@ -200,7 +200,7 @@ impl Format {
         if self == Self::Q8Planes {
             let units = tile.chunks_exact(self.unit_bytes()).zip(low.chunks_exact(LOW_PLANE_BYTES));
             for ((high, low), out) in units.zip(out.chunks_mut(BLOCK)) {
-                let scale = from_f16(u16::from_le_bytes([high[256 + 2 * row], high[257 + 2 * row]]));
+                let scale = f16_to_f32([high[256 + 2 * row], high[257 + 2 * row]]);
                 for (i, x) in out.iter_mut().enumerate() {
                     let at = 64 * (i % 16 / 4) + 4 * row + i % 4;
                     let code =
@@ -212,7 +212,7 @@ impl Format {
         }
         let units = tile.chunks_exact(self.unit_bytes()).zip(out.chunks_mut(self.unit_columns()));
         for (unit, out) in units {
-            let half = |at: usize| from_f16(u16::from_le_bytes([unit[at + 2 * row], unit[at + 2 * row + 1]]));
+            let half = |at: usize| f16_to_f32([unit[at + 2 * row], unit[at + 2 * row + 1]]);
             let nibble = |base: usize, column: usize| {
                 let byte = unit[base + 64 * (column % 16 / 4) + 4 * row + column % 4];
                 if column < 16 { byte & 15 } else { byte >> 4 }
@@ -262,8 +262,8 @@ impl Format {
                 Self::Q8Planes => {} // above
                 Self::F16 => out.iter_mut().for_each(|x| *x = half(0)),
                 Self::BF16 => {
-                    let bits = u16::from_le_bytes([unit[2 * row], unit[2 * row + 1]]);
-                    out.iter_mut().for_each(|x| *x = from_bf16(bits));
+                    let number = bf16_to_f32([unit[2 * row], unit[2 * row + 1]]);
+                    out.iter_mut().for_each(|x| *x = number);
                 }
                 Self::F32 => {
                     let bytes = [0, 1, 2, 3].map(|i| unit[4 * row + i]);

@@ -12,7 +12,6 @@ mod activation;
 mod attention;
 mod cache;
 mod config;
-mod floats;
 mod format;
 mod isa;
 mod measure;

@@ -263,8 +263,15 @@ struct Q4K;
 struct Q5K;
 struct Q6K;
 
+/// A format of one block whose minimum is `stored` at a byte of the unit, or the scale times a number (`scaled`).
 macro_rules! affine_block {
-    ($name:ident, $format:ident, $bits:literal, $read:ident($($plane:literal)?), $scale:literal, $minimum:expr) => {
+    (@stored $at:literal, $unit:ident, $row:ident, $scale:ident) => {
+        S::load_f16($unit.add($at + 2 * $row).cast())
+    };
+    (@scaled $by:literal, $unit:ident, $row:ident, $scale:ident) => {
+        S::mul($scale, S::splat($by))
+    };
+    ($name:ident, $format:ident, $bits:literal, $read:ident($($plane:literal)?), $scale:literal, $minimum:ident($of:literal)) => {
         impl Codes for $name {
             const BLOCKS: usize = 1;
             const UNIT_BYTES: usize = Format::$format.unit_bytes();
@@ -284,21 +291,17 @@ macro_rules! affine_block {
                 unsafe {
                     let q = $read::<S>(unit, $(unit.add($plane),)? row);
                     let scale = S::load_f16(unit.add($scale + 2 * row).cast());
-                    let offset: Result<usize, f32> = $minimum;
-                    let minimum = match offset {
-                        Ok(at) => S::load_f16(unit.add(at + 2 * row).cast()),
-                        Err(offset) => S::mul(scale, S::splat(offset)),
-                    };
+                    let minimum = affine_block!(@$minimum $of, unit, row, scale);
                     affine::<S, $bits, T>(&q, scale, minimum, side, sums);
                 }
             }
         }
     };
 }
-affine_block!(Q4_0, Q4_0, 4, nibbles(), 256, Err(-8.0));
-affine_block!(Q4_1, Q4_1, 4, nibbles(), 256, Ok(288));
-affine_block!(Q5_0, Q5_0, 5, fives(256), 320, Err(-16.0));
-affine_block!(Q5_1, Q5_1, 5, fives(256), 320, Ok(352));
+affine_block!(Q4_0, Q4_0, 4, nibbles(), 256, scaled(-8.0));
+affine_block!(Q4_1, Q4_1, 4, nibbles(), 256, stored(288));
+affine_block!(Q5_0, Q5_0, 5, fives(256), 320, scaled(-16.0));
+affine_block!(Q5_1, Q5_1, 5, fives(256), 320, stored(352));
 
 macro_rules! affine_super {
     ($name:ident, $format:ident, $bits:literal, $read:ident($($plane:literal)?), $block_bytes:literal, $scales:literal) => {

@@ -221,8 +221,8 @@ impl<'a> Member<'a> {
     }
 
     /// Does things `0..count`, each member its even part; then a barrier.
-    pub(super) fn evenly(&self, count: usize, mut work: impl FnMut(usize)) {
-        self.share(count).for_each(&mut work);
+    pub(super) fn evenly(&self, count: usize, mut work: impl FnMut(Range<usize>)) {
+        work(self.share(count));
         self.barrier();
     }
 
@@ -258,11 +258,11 @@ mod tests {
                 let counts: Vec<AtomicUsize> = (0..37).map(|_| AtomicUsize::new(0)).collect();
                 team.run(&|member| {
                     for step in 1..=7 {
+                        let count =
+                            |range: Range<usize>| range.for_each(|i| _ = counts[i].fetch_add(1, Ordering::Relaxed));
                         if step % 2 == 0 {
-                            member.evenly(37, |i| _ = counts[i].fetch_add(1, Ordering::Relaxed));
+                            member.evenly(37, count);
                         } else {
-                            let count =
-                                |range: Range<usize>| range.for_each(|i| _ = counts[i].fetch_add(1, Ordering::Relaxed));
                             member.freely(37, 1 + step % 3, count);
                         }
                         assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) >= step), "round {round}");

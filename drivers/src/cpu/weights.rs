@@ -9,13 +9,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::config::unusable;
-use super::floats::{from_bf16, from_f16};
 use super::format::{Format, LOW_PLANE_BYTES};
 use super::isa::{Level, TILE_ROWS};
 use super::memory::{LINE, Region};
 use super::product::{Kernels, kernels};
 use super::team::Team;
-use crate::gguf::{self, DType, GgufError, TensorInfo};
+use crate::gguf::{self, DType, GgufError, TensorInfo, shown};
+use crate::quant::dequantize;
 
 /// Bytes of the file that a thread reads at once.
 const READ_BYTES: usize = 256 << 10;
@@ -363,18 +363,12 @@ impl<'a> Loader<'a> {
         let tensor = self.shaped(name, &[length])?;
         let mut buffer = Vec::new();
         let bytes = self.file.read_tensor(tensor, &mut buffer)?;
-        let two = |f: fn(u16) -> f32| bytes.chunks_exact(2).map(|b| f(u16::from_le_bytes([b[0], b[1]]))).collect();
-        let numbers = match tensor.dtype {
-            DType::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-            DType::F16 => two(from_f16),
-            DType::BF16 => two(from_bf16),
-            other => {
-                return Err(unusable(format!(
-                    "its tensor `{name}` is stored as {}, which is not run here",
-                    other.name
-                )));
-            }
-        };
+        if !matches!(tensor.dtype, DType::F32 | DType::F16 | DType::BF16) {
+            let stored = tensor.dtype.name;
+            return Err(unusable(format!("its tensor `{name}` is stored as {stored}, which is not run here")));
+        }
+        let mut numbers = vec![0.0; length];
+        dequantize(tensor.dtype, bytes, &mut numbers)?;
         Ok(Some(numbers))
     }
 
@@ -396,7 +390,7 @@ impl<'a> Loader<'a> {
         // Older files hold the latent's up-projection twice: whole, and split for keys and values.
         let known = |name: &str| taken.contains(name) || name.ends_with(".attn_kv_b.weight");
         if let Some(tensor) = self.file.header().tensors.iter().find(|tensor| !known(&tensor.name)) {
-            let name: String = tensor.name.chars().filter(|c| !c.is_control()).take(80).collect();
+            let name = shown(&tensor.name);
             return Err(unusable(format!("its tensor `{name}` has no place in a network of its kind that runs here")));
         }
         let trouble = Mutex::new(None);

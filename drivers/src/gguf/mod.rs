@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub use file::File;
+pub(crate) use read::shown;
 
 /// What stands before the weights.
 #[derive(Debug, Clone, PartialEq)]

@@ -101,8 +101,8 @@ fn broken(at: impl TryInto<u64>, rule: impl Into<String>) -> Stop {
     Stop::Broken { at: at.try_into().unwrap_or(u64::MAX), rule: rule.into() }
 }
 
-/// A name out of the file, fit for a sentence.
-pub(super) fn shown(name: &str) -> String {
+/// A name out of a file, fit for a sentence: short, and without control characters.
+pub(crate) fn shown(name: &str) -> String {
     let mut text: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
     if text.len() < name.len() {
         text.push('…');

@@ -1,19 +1,17 @@
 //! 16-bit floats, as two bytes, little endian: IEEE 754 binary16 and bfloat16.
 
 /// The value of a binary16. Exact: every one is an `f32`, and a NaN stays a NaN.
+#[inline]
 #[must_use]
 pub const fn f16_to_f32(bytes: [u8; 2]) -> f32 {
     let half = u16::from_le_bytes(bytes) as u32;
     let sign = (half & 0x8000) << 16;
-    let exponent = (half >> 10) & 0x1f;
-    let fraction = half & 0x3ff;
-    let magnitude = match exponent {
-        // Subnormal: fraction * 2^-24, exact in f32.
-        0 => (fraction as f32 * (1.0 / 16_777_216.0)).to_bits(),
-        31 => 0x7f80_0000 | (fraction << 13),
-        _ => ((exponent + 112) << 23) | (fraction << 13), // 127 - 15 = 112
-    };
-    f32::from_bits(sign | magnitude)
+    let magnitude = half & 0x7fff;
+    // The exponent moves from bias 15 to bias 127 by a multiplication, which is right for subnormals as well and has no
+    // branch: kernels without an instruction for it call this for each number.
+    let scaled = f32::from_bits(magnitude << 13) * f32::from_bits((254 - 15) << 23);
+    let number = if magnitude >= 0x7c00 { 0x7f80_0000 | (magnitude << 13) } else { scaled.to_bits() };
+    f32::from_bits(sign | number)
 }
 
 /// The nearest binary16, ties to even; beyond 65,520 it is infinite.
@@ -49,12 +47,14 @@ const fn round_shift(number: u32, shift: u32) -> u32 {
 }
 
 /// The value of a bfloat16: the upper half of an `f32`.
+#[inline]
 #[must_use]
 pub const fn bf16_to_f32(bytes: [u8; 2]) -> f32 {
     f32::from_bits((u16::from_le_bytes(bytes) as u32) << 16)
 }
 
 /// The nearest bfloat16, ties to even; a NaN stays a NaN.
+#[inline]
 #[must_use]
 pub const fn f32_to_bf16(number: f32) -> [u8; 2] {
     let bits = number.to_bits();
@@ -77,6 +77,34 @@ mod tests {
                 assert_eq!(back, half, "{number}");
             }
         }
+    }
+
+    #[test]
+    fn halves_are_read_as_ieee_754_says() {
+        for (bits, number) in [
+            (0x0000_u16, 0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 5.960_464_5e-8), // the smallest denormal
+            (0x03ff, 6.097_555e-5),   // the largest denormal
+            (0x0400, 6.103_515_6e-5), // the smallest normal
+            (0x7c00, f32::INFINITY),
+        ] {
+            assert_eq!(f16_to_f32(bits.to_le_bytes()), number, "{bits:#x}");
+        }
+        assert!(f16_to_f32(0x7e00_u16.to_le_bytes()).is_nan());
+        assert_eq!(f16_to_f32(0x8000_u16.to_le_bytes()).to_bits(), (-0.0_f32).to_bits());
+    }
+
+    #[test]
+    fn bf16_rounds_to_even() {
+        for (bits, rounded) in
+            [(0x3f80_8000, 0x3f80), (0x3f81_8000, 0x3f82), (0x3f80_8001, 0x3f81), (0xbf80_7fff, 0xbf80_u16)]
+        {
+            assert_eq!(f32_to_bf16(f32::from_bits(bits)), rounded.to_le_bytes(), "{bits:#x}");
+        }
+        assert_eq!(bf16_to_f32(0x3f80_u16.to_le_bytes()), 1.0);
     }
 
     #[test]

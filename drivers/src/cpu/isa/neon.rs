@@ -2,8 +2,8 @@
 
 use std::arch::aarch64::*;
 
-use super::super::floats;
 use super::Isa;
+use crate::quant::half;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Neon;
@@ -105,7 +105,7 @@ impl Isa for Neon {
     #[inline(always)]
     unsafe fn load_f16(from: *const u16) -> float32x4_t {
         // The conversion's intrinsic needs a type that is not stable; the compiler makes this a few vector instructions.
-        let [a, b, c, d] = unsafe { from.cast::<[u16; 4]>().read_unaligned() }.map(floats::from_f16);
+        let [a, b, c, d] = unsafe { from.cast::<[[u8; 2]; 4]>().read_unaligned() }.map(half::f16_to_f32);
         unsafe { vld1q_f32([a, b, c, d].as_ptr()) }
     }
     #[inline(always)]

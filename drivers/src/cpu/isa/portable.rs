@@ -1,6 +1,7 @@
 //! No instruction beyond the target's baseline: the last resort, and what the others are tested against.
 
 use super::Isa;
+use crate::quant::half;
 
 const LANES: usize = 4;
 
@@ -99,15 +100,15 @@ impl Isa for Portable {
 
     #[inline(always)]
     unsafe fn load_f16(from: *const u16) -> Self::F {
-        each(unsafe { from.cast::<[u16; LANES]>().read_unaligned() }, super::super::floats::from_f16)
+        each(unsafe { from.cast::<[[u8; 2]; LANES]>().read_unaligned() }, half::f16_to_f32)
     }
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16) -> Self::F {
-        each(unsafe { from.cast::<[u16; LANES]>().read_unaligned() }, super::super::floats::from_bf16)
+        each(unsafe { from.cast::<[[u8; 2]; LANES]>().read_unaligned() }, half::bf16_to_f32)
     }
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, x: Self::F) {
-        unsafe { to.cast::<[u16; LANES]>().write_unaligned(each(x, super::super::floats::to_bf16)) }
+        unsafe { to.cast::<[[u8; 2]; LANES]>().write_unaligned(each(x, half::f32_to_bf16)) }
     }
     #[inline(always)]
     unsafe fn load_u8(from: *const u8) -> Self::F {

@@ -8,9 +8,9 @@ use super::super::isa::TILE_ROWS;
 use super::super::model::{AttentionWeights, Layer};
 use super::super::ops;
 use super::super::team::Member;
-use super::plan::Piece;
+use super::plan::{Join, Piece};
 use super::scratch::{Own, Scratch, Sizes};
-use super::{Part, Pass, Product, TOKENS_AT_ONCE};
+use super::{Part, Pass, Product};
 
 /// Tokens of a piece that a kernel takes at once.
 struct Tokens {
@@ -56,7 +56,6 @@ impl Pass<'_> {
         let Attention::Grouped { heads, kv_heads, key, value, .. } = self.model.config.attention else { return };
         let stride = Sizes::of(&self.model.config).inputs;
         let rotates = self.model.config.rotates(index);
-        let units = heads + 2 * kv_heads;
         let bias_at = |at: usize, x: *mut f32, count: usize| {
             if let Some(bias) = bias {
                 // SAFETY: x has `count` numbers of this member's.
@@ -89,13 +88,7 @@ impl Pass<'_> {
                 }
             }
         };
-        if self.few() {
-            member.evenly(self.count() * units, |i| unit(i / units, i % units));
-        } else {
-            member.freely(self.count(), TOKENS_AT_ONCE, |tokens| {
-                tokens.for_each(|token| (0..units).for_each(|u| unit(token, u)));
-            });
-        }
+        self.each_unit(member, heads + 2 * kv_heads, unit);
     }
 
     /// Norms a head and rotates its first numbers.
@@ -224,14 +217,7 @@ impl Pass<'_> {
                 }
             }
         };
-        let units = heads + 1;
-        if self.few() {
-            member.evenly(self.count() * units, |i| unit(i / units, i % units));
-        } else {
-            member.freely(self.count(), TOKENS_AT_ONCE, |tokens| {
-                tokens.for_each(|token| (0..units).for_each(|u| unit(token, u)));
-            });
-        }
+        self.each_unit(member, heads + 1, unit);
     }
 
     /// Attention itself: from queries and cache to `mixed`.
@@ -245,8 +231,7 @@ impl Pass<'_> {
             return;
         }
         let (value, stride) = (self.cache.shape.value, Sizes::of(&self.model.config).mixed);
-        member.evenly(plan.joins.len(), |i| {
-            let join = &plan.joins[i];
+        let one = |join: &Join| {
             // SAFETY: the parts were computed before the barrier; this member alone has this head of this token.
             unsafe {
                 let out = self.scratch.mixed.pointer().add(join.token * stride + join.head * value);
@@ -259,7 +244,8 @@ impl Pass<'_> {
                 }
                 attention::finish(self.level, out, stats[1], value);
             }
-        });
+        };
+        member.evenly(plan.joins.len(), |joins| plan.joins[joins].iter().for_each(one));
     }
 
     fn mix_piece(&self, member: &Member<'_>, layer: usize, window: Option<usize>, piece: &Piece) {

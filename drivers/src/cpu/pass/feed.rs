@@ -22,13 +22,7 @@ impl Pass<'_> {
                 let some = |blocks: std::ops::Range<usize>| {
                     blocks.for_each(|block| self.hidden_block(member, gated, input, hidden, self.count(), block));
                 };
-                let blocks = gated.hidden() / BLOCK;
-                if self.few() {
-                    some(member.share(blocks));
-                    member.barrier();
-                } else {
-                    member.freely(blocks, 1, some);
-                }
+                self.divide(member, gated.hidden() / BLOCK, 1, some);
                 self.add_product(member, &gated.down, hidden, layer.feed_after.as_deref());
             }
             Feed::Mixture { router, bias, experts, shared } => {
@@ -121,14 +115,7 @@ impl Pass<'_> {
                 }
             }
         };
-        let items = shared_blocks + groups.len() * blocks;
-        let few = self.few();
-        if few {
-            some(member.share(items));
-            member.barrier();
-        } else {
-            member.freely(items, 1, some);
-        }
+        self.divide(member, shared_blocks + groups.len() * blocks, 1, some);
         let width = self.model.config.width;
         let rows = self.scratch.own[member.index].rows.pointer();
         let down = |tiles: std::ops::Range<usize>| {
@@ -160,13 +147,7 @@ impl Pass<'_> {
                 }
             }
         };
-        let tiles = width / TILE_ROWS;
-        if few {
-            down(member.share(tiles));
-            member.barrier();
-        } else {
-            member.freely(tiles, 1, down);
-        }
+        self.divide(member, width / TILE_ROWS, 1, down);
     }
 
     /// The tokens of each expert that has any, in the experts' order.

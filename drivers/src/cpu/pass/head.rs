@@ -32,7 +32,7 @@ impl Pass<'_> {
         if one {
             norm(0)
         } else {
-            member.evenly(wanted.len(), norm)
+            member.evenly(wanted.len(), |rows| rows.for_each(norm))
         }
         let head = &self.model.head;
         if one && self.batch.likeliest_only && self.model.head_in_halves && head.rows.is_multiple_of(TILE_ROWS) {

@@ -14,6 +14,8 @@ mod head;
 mod plan;
 mod scratch;
 
+use std::ops::Range;
+
 use super::activation::{Activations, View};
 use super::cache::Cache;
 use super::isa::{Level, TILE_ROWS};
@@ -132,13 +134,26 @@ impl<'a> Pass<'a> {
         self.head(member);
     }
 
-    /// `f` for each token of the pass, by whoever is free; then a barrier.
-    fn each_token(&self, member: &Member<'_>, f: impl Fn(usize)) {
+    /// Does things `0..count`, then a barrier: each member its even, contiguous part where there are few tokens; `chunk` at a
+    /// time by whoever is free where there are many.
+    fn divide(&self, member: &Member<'_>, count: usize, chunk: usize, some: impl FnMut(Range<usize>)) {
         if self.few() {
-            member.evenly(self.count(), f);
+            member.evenly(count, some);
         } else {
-            member.freely(self.count(), TOKENS_AT_ONCE, |tokens| tokens.for_each(&f));
+            member.freely(count, chunk, some);
         }
+    }
+
+    /// `f` for each token of the pass; then a barrier.
+    fn each_token(&self, member: &Member<'_>, f: impl Fn(usize)) {
+        self.divide(member, self.count(), TOKENS_AT_ONCE, |tokens| tokens.for_each(&f));
+    }
+
+    /// `f` for `units` units, such as heads, of each token of the pass; then a barrier.
+    fn each_unit(&self, member: &Member<'_>, units: usize, f: impl Fn(usize, usize)) {
+        self.divide(member, self.count() * units, TOKENS_AT_ONCE * units, |some| {
+            some.for_each(|i| f(i / units, i % units));
+        });
     }
 
     fn embed(&self, member: &Member<'_>) {
@@ -194,7 +209,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Tiles `tiles` of a product for all `count` tokens of its input.
-    fn tiles(&self, product: &Product<'_>, tiles: std::ops::Range<usize>, count: usize, out_stride: usize, add: bool) {
+    fn tiles(&self, product: &Product<'_>, tiles: Range<usize>, count: usize, out_stride: usize, add: bool) {
         let Product { matrix, input, block, out } = *product;
         let kernel = matrix.kernels.of(count);
         let mut token = 0;
@@ -214,7 +229,7 @@ impl<'a> Pass<'a> {
     unsafe fn job(
         &self,
         matrix: &Matrix,
-        tiles: std::ops::Range<usize>,
+        tiles: Range<usize>,
         input: View,
         block: usize,
         count: usize,
@@ -245,7 +260,7 @@ impl<'a> Pass<'a> {
     /// Several products over the tokens of the pass; then a barrier.
     fn products(&self, member: &Member<'_>, products: &[Product<'_>], out_stride: usize, add: bool) {
         let total = products.iter().map(|product| product.matrix.tiles()).sum();
-        let some = |wanted: std::ops::Range<usize>| {
+        let some = |wanted: Range<usize>| {
             let mut begin = 0;
             for product in products {
                 let tiles = product.matrix.tiles();
@@ -256,12 +271,7 @@ impl<'a> Pass<'a> {
                 begin += tiles;
             }
         };
-        if self.few() {
-            some(member.share(total));
-            member.barrier();
-        } else {
-            member.freely(total, TILES_AT_ONCE, some);
-        }
+        self.divide(member, total, TILES_AT_ONCE, some);
     }
 
     /// Adds `matrix` times `input` to the residual stream, through `after` if there is such a norm.
