@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use haechi_record::chart::Chart;
+use haechi_record::terminology::Names;
 
 use crate::answer::{Answer, Claim, Dropped, Timings};
 use crate::citation::Numbered;
@@ -21,7 +22,21 @@ pub fn ask(
     elapsed: &mut dyn FnMut() -> Duration,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Answer {
-    let plan = planner::plan(question, &Vocabulary::of(chart), setting);
+    ask_with(question, chart, &[], setting, model, elapsed, on_event)
+}
+
+/// As [`ask`], with what code systems call the chart's codes ([`planner::codings`] says which those are): a question then
+/// finds an entry by a name that the record does not give it.
+pub fn ask_with(
+    question: &str,
+    chart: &Chart,
+    names: &[Names],
+    setting: &Setting,
+    model: Option<&dyn Model>,
+    elapsed: &mut dyn FnMut() -> Duration,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Answer {
+    let plan = planner::plan(question, &Vocabulary::with_names(chart, names), setting);
     answer_plan(&plan, chart, setting, model, elapsed, on_event)
 }
 

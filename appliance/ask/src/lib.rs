@@ -20,7 +20,7 @@ pub mod question;
 mod summary;
 mod time;
 
-pub use asking::{answer_plan, ask};
+pub use asking::{answer_plan, ask, ask_with};
 pub use citation::{citation_resolves, citation_resolves_in};
 
 use std::ops::ControlFlow;

@@ -73,6 +73,49 @@ pub enum CoreRequest {
     ImportFileEnd,
     /// The import is complete.
     ImportEnd,
+    /// Opens a load of code systems: files follow as in an import ([`CoreRequest::ImportFile`] to [`CoreRequest::ImportEnd`]).
+    TerminologyBegin {
+        /// Code system, by any of its names.
+        system: String,
+        /// Version.
+        version: String,
+        /// First day of its use, `YYYY-MM-DD`.
+        #[serde(default)]
+        from: Option<String>,
+        /// Last day.
+        #[serde(default)]
+        to: Option<String>,
+        /// Field to heading, where a table has headings of its own.
+        #[serde(default)]
+        columns: std::collections::BTreeMap<String, String>,
+    },
+    /// Editions of code systems.
+    TerminologyList,
+    /// What a code means, or which codes are called so.
+    TerminologyLookup {
+        /// A code, or words of a name.
+        text: String,
+        /// Only this code system.
+        #[serde(default)]
+        system: Option<String>,
+        /// Day on which the code is used.
+        #[serde(default)]
+        date: Option<String>,
+        /// Codes at most.
+        limit: u64,
+    },
+    /// Where a code leads in another system.
+    TerminologyMap {
+        /// Its code system.
+        system: String,
+        /// Code.
+        code: String,
+        /// The other code system.
+        target: String,
+        /// Day on which the code is used.
+        #[serde(default)]
+        date: Option<String>,
+    },
     /// Stop the role in order. The answer comes before the end.
     Stop,
 }

@@ -5,7 +5,8 @@
 //!
 //! Not in here: where bytes come from (`haechi-intake`), what a question means (`haechi-ask`), any network.
 //!
-//! Reading order: [`key`], `migrations`, [`prepare`], [`store`], [`chart`], [`search`].
+//! Reading order: [`key`], `migrations`, [`prepare`], [`store`], [`chart`], [`search`]; beside the record [`terminology`] and
+//! [`units`].
 
 pub mod chart;
 mod error;
@@ -14,5 +15,7 @@ mod migrations;
 pub mod prepare;
 pub mod search;
 pub mod store;
+pub mod terminology;
+pub mod units;
 
 pub use error::RecordError;

@@ -3,6 +3,7 @@
 mod absence;
 mod events;
 mod lists;
+mod names;
 mod person;
 mod summaries;
 mod values;

@@ -1,5 +1,6 @@
-//! What is computed from values: trend, change, extremes, mean, count. Values of different names or units are never put
-//! into one computation; every value that went in is cited, and the sentence says that it was computed.
+//! What is computed from values: trend, change, extremes, mean, count. Values of different things are never put into one
+//! computation, values in different units only where they convert, and then both are shown; every value that went in is
+//! cited, and the sentence says that it was computed.
 
 use haechi_record::chart::Measured;
 
@@ -13,34 +14,39 @@ use crate::plan::{Filter, Language};
 /// Lines shown beneath a count; beyond, a list is asked for.
 const COUNT_LISTS: usize = 10;
 
-/// Values of one name and one unit, oldest first. With comparators (`<5`) only where `open` allows: a mean cannot hold them.
+/// Values of one thing in units that convert, oldest first. With comparators (`<5`) only where `open` allows: a mean cannot
+/// hold them.
 fn numeric<'c>(hits: &[Hit<'c>], open: bool) -> Vec<Vec<Hit<'c>>> {
-    let mut sets: Vec<(String, Vec<Hit<'c>>)> = Vec::new();
+    let mut sets: Vec<Vec<Hit<'c>>> = Vec::new();
     for hit in hits {
         for value in hit.values() {
             if value.number.is_none() || (!open && value.comparator.is_some()) {
                 continue;
             }
-            let name = if value.name.is_empty() { hit.entry.title.to_lowercase() } else { value.name.to_lowercase() };
             let hit = Hit { value: Some(value), ..*hit };
-            let same = |(known, set): &&mut (String, Vec<Hit<'c>>)| {
-                *known == name
-                    && set
-                        .first()
-                        .and_then(|first| first.value)
-                        .is_some_and(|first| evidence::same_unit(&first.unit, &value.unit))
+            let same = |set: &&mut Vec<Hit<'c>>| {
+                set.first()
+                    .and_then(|first| Some((first.entry, first.value?)))
+                    .is_some_and(|first| evidence::comparable(first, (hit.entry, value)))
             };
             match sets.iter_mut().find(same) {
-                Some((_, set)) => set.push(hit),
-                None => sets.push((name, vec![hit])),
+                Some(set) => set.push(hit),
+                None => sets.push(vec![hit]),
             }
         }
     }
-    sets.into_iter().map(|(_, set)| set).collect()
+    sets
 }
 
-fn number(hit: &Hit<'_>) -> Option<f64> {
-    hit.value?.number
+/// The values of a set in the unit of its last one.
+fn in_one_unit(hits: &[Hit<'_>]) -> Option<Vec<Measured>> {
+    let values: Vec<_> = hits.iter().filter_map(|hit| Some((hit.entry, hit.value?))).collect();
+    evidence::in_one_unit(&values)
+}
+
+/// The unit of the last value.
+fn unit_of<'h>(hits: &'h [Hit<'_>]) -> Option<&'h str> {
+    hits.last().and_then(|hit| hit.value).map(|value| value.unit.as_str())
 }
 
 fn decimals(value: &Measured) -> usize {
@@ -49,12 +55,12 @@ fn decimals(value: &Measured) -> usize {
 
 /// The mean of numbers, rounded to one decimal more than the most precise of them has, at most two: a mean of readings is
 /// not more precise than that.
-pub(crate) fn mean(values: &[&Measured]) -> Option<String> {
+pub(crate) fn mean(values: &[Measured]) -> Option<String> {
     let numbers: Vec<f64> = values.iter().filter_map(|value| value.number).collect();
     if numbers.is_empty() || numbers.len() != values.len() {
         return None;
     }
-    let precision = values.iter().map(|value| decimals(value)).max().unwrap_or(0).min(1) + 1;
+    let precision = values.iter().map(decimals).max().unwrap_or(0).min(1) + 1;
     Some(round(numbers.iter().sum::<f64>() / numbers.len() as f64, precision))
 }
 
@@ -143,10 +149,11 @@ fn moved<'c>(
     last: &Hit<'c>,
     all: &[Hit<'c>],
 ) -> Option<super::sentence::Sentence<'c>> {
-    let (from, to) = (number(first)?, number(last)?);
-    let direction = direction(from, to);
+    let [from, to] = <[Measured; 2]>::try_from(in_one_unit(&[*first, *last])?).ok()?;
+    let direction = direction(from.number?, to.number?);
     let word = direction_word(direction, context.language());
-    let apart = difference(first.value?, last.value?)?;
+    let apart = difference(&from, &to)?;
+    let unit = Some(to.unit.as_str());
     let ends = || shapes::cites(&[*first, *last]);
     let went = Part::all(word, ends()).with(Rule::Direction(direction), word);
     let by = |text: String| Part::all(text, ends()).with(Rule::Difference, apart.clone());
@@ -156,16 +163,16 @@ fn moved<'c>(
     let label = line::label_part(context, last, group.subject);
     if context.is_korean() {
         line.part(label).particle(Particle::Topic).say("", " ");
-        end(&mut line, context, first);
+        end(&mut line, context, first, unit);
         line.say("", "에서 ");
-        end(&mut line, context, last);
+        end(&mut line, context, last, unit);
         line.particle(Particle::Toward).say("", " ").part(went);
         line.part(by(format!("(차이 {apart}, "))).part(counted(format!("값 {count}개로 계산)")));
     } else {
         line.part(label).say(" ", "").part(went).say(" from ", "");
-        end(&mut line, context, first);
+        end(&mut line, context, first, unit);
         line.say(" to ", "");
-        end(&mut line, context, last);
+        end(&mut line, context, last, unit);
         line.part(by(format!(", by {apart}"))).part(counted(format!(" (computed from {count} values)")));
     }
     for part in shapes::reservations(context, all) {
@@ -180,8 +187,8 @@ fn values(count: usize) -> &'static str {
 }
 
 /// `6.5% (2023-01-02)`
-fn end<'c>(line: &mut Line<'c>, context: Context<'c>, hit: &Hit<'c>) {
-    for part in line::value_parts(context, hit) {
+fn end<'c>(line: &mut Line<'c>, context: Context<'c>, hit: &Hit<'c>, unit: Option<&str>) {
+    for part in line::value_parts(context, hit).into_iter().chain(line::converted_part(hit, unit)) {
         line.part(part);
     }
     let mut details = line::date_parts(context, hit.entry);
@@ -194,9 +201,14 @@ pub(super) fn extreme<'c>(context: Context<'c>, group: &Group<'c>, greatest: boo
     series::units(context, &group.hits, draft);
     let mut any = false;
     for hits in numeric(&group.hits, true) {
-        let best = hits.iter().filter_map(number).reduce(|a, b| if greatest { a.max(b) } else { a.min(b) });
+        let Some(measured) = in_one_unit(&hits) else { continue };
+        let numbers: Vec<f64> = measured.iter().filter_map(|value| value.number).collect();
+        let best = numbers.iter().copied().reduce(|a, b| if greatest { a.max(b) } else { a.min(b) });
         let Some(best) = best else { continue };
-        let (tied, others): (Vec<Hit<'c>>, Vec<Hit<'c>>) = hits.iter().partition(|hit| number(hit) == Some(best));
+        let (tied, others): (Vec<(&Hit<'c>, f64)>, Vec<(&Hit<'c>, f64)>) =
+            hits.iter().zip(numbers).partition(|(_, number)| *number == best);
+        let plain = |hits: Vec<(&Hit<'c>, f64)>| hits.into_iter().map(|(hit, _)| *hit).collect::<Vec<Hit<'c>>>();
+        let (tied, others) = (plain(tied), plain(others));
         let rule = if greatest { Rule::Greatest } else { Rule::Smallest };
         let count = hits.len().to_string();
         for hit in tied.iter().rev().take(shapes::LISTED) {
@@ -216,7 +228,8 @@ pub(super) fn extreme<'c>(context: Context<'c>, group: &Group<'c>, greatest: boo
             } else {
                 line.say("The ", "").part(superlative(format!("{word} "))).part(label).say(" is ", "");
             }
-            for part in line::value_parts(context, hit) {
+            let converted = line::converted_part(hit, unit_of(&hits));
+            for part in line::value_parts(context, hit).into_iter().chain(converted) {
                 line.part(part);
             }
             line.say("", "입니다");
@@ -246,7 +259,7 @@ pub(super) fn average<'c>(context: Context<'c>, group: &Group<'c>, draft: &mut D
     series::units(context, &group.hits, draft);
     let mut used = 0;
     for hits in numeric(&group.hits, false) {
-        let measured: Vec<&Measured> = hits.iter().filter_map(|hit| hit.value).collect();
+        let Some(measured) = in_one_unit(&hits) else { continue };
         let (Some(mean), Some(first), Some(last)) = (mean(&measured), hits.first(), hits.last()) else { continue };
         let Some(value) = last.value else { continue };
         used += hits.len();

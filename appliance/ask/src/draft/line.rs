@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use haechi_record::chart::{Entry, Fact, Kind, Measured, When};
 
-use super::sentence::{Cite, Of, Part, Sentence, quantity};
+use super::sentence::{Cite, Of, Part, Rule, Sentence, quantity};
 use super::{Context, excerpt, korean, moment, words};
 use crate::evidence::{self, Hit};
 use crate::plan::{Filter, Subject};
@@ -142,6 +142,21 @@ pub(super) fn value_parts<'c>(context: Context<'c>, hit: &Hit<'c>) -> Vec<Part<'
     parts
 }
 
+/// A recorded value in another unit, as it is shown beside it; `None` where there is nothing to convert.
+pub(crate) fn converted(entry: &Entry, value: &Measured, unit: &str) -> Option<String> {
+    if evidence::same_unit(&value.unit, unit) {
+        return None;
+    }
+    evidence::in_unit(entry, value, unit).map(|converted| quantity(&converted))
+}
+
+/// ` (= 99.1 mg/dL)`, behind the value as recorded.
+pub(super) fn converted_part<'c>(hit: &Hit<'c>, unit: Option<&str>) -> Option<Part<'c>> {
+    let (unit, value) = (unit?, hit.value?);
+    let text = converted(hit.entry, value, unit)?;
+    Some(Part::one(format!(" (= {text})"), Cite::value(hit.entry, value)).with(Rule::Converted(unit.to_owned()), text))
+}
+
 fn is_pressure(value: &Measured, code: &str) -> bool {
     value.number.is_some() && value.comparator.is_none() && value.codes.iter().any(|coding| coding.code == code)
 }
@@ -210,6 +225,17 @@ pub(crate) fn state_parts<'c>(context: Context<'c>, entry: &'c Entry) -> Vec<Par
 
 /// The whole line: `name: value (date, flag, status)` or `name (dates, status, details)`.
 pub(crate) fn push<'c>(line: &mut Line<'c>, context: Context<'c>, hit: &Hit<'c>, subject: Option<&'c Subject>) {
+    push_in(line, context, hit, subject, context.plan.filter_unit.as_deref());
+}
+
+/// As [`push`], with the value in `unit` too where it was recorded in another.
+pub(super) fn push_in<'c>(
+    line: &mut Line<'c>,
+    context: Context<'c>,
+    hit: &Hit<'c>,
+    subject: Option<&'c Subject>,
+    unit: Option<&str>,
+) {
     line.part(label_part(context, hit, subject));
     if let Some((text, said)) = hit.said {
         line.brackets(event_details(context, hit.entry));
@@ -221,7 +247,7 @@ pub(crate) fn push<'c>(line: &mut Line<'c>, context: Context<'c>, hit: &Hit<'c>,
         }
     } else {
         line.say(": ", ": ");
-        for part in value_parts(context, hit) {
+        for part in value_parts(context, hit).into_iter().chain(converted_part(hit, unit)) {
             line.part(part);
         }
         line.brackets(value_details(context, hit, true));

@@ -32,6 +32,7 @@ use sentence::Sentence;
 
 pub(crate) use aggregate::{difference, direction_word, mean};
 pub(crate) use attribute::fact_at as attribute_fact;
+pub(crate) use line::converted;
 pub use spans::span;
 pub(crate) use spans::{clock, years};
 

@@ -123,6 +123,8 @@ pub enum Rule {
     Age,
     /// From start to end of the first cited entry (or to `now`), as [`crate::draft::span`] words it.
     Span,
+    /// The cited value in this unit.
+    Converted(String),
     /// A number or date that the question gave.
     Asked,
     /// Today's date at the site.

@@ -1,5 +1,8 @@
 //! All values over time, newest first.
 
+use haechi_record::chart::{Entry, Measured};
+use haechi_record::units::analyte::{Analyte, By};
+
 use super::line::{self, Line};
 use super::sentence::{Cite, Part, Rule};
 use super::{Context, Draft, shapes, words};
@@ -7,7 +10,8 @@ use crate::evidence::{self, Group, Hit};
 
 /// A line that counts them, then one line a value.
 pub(super) fn all<'c>(context: Context<'c>, group: &Group<'c>, hits: &[Hit<'c>], draft: &mut Draft<'c>) {
-    units(context, hits, draft);
+    let unit = units(context, hits, draft);
+    let unit = unit.as_deref().or(context.plan.filter_unit.as_deref());
     let one_name = line::by_name(hits).len() == 1;
     let several = hits.len() > 1;
     if several {
@@ -21,12 +25,12 @@ pub(super) fn all<'c>(context: Context<'c>, group: &Group<'c>, hits: &[Hit<'c>],
                 line.part(part);
             }
             line.say(": ", ": ");
-            for part in line::value_parts(context, hit) {
+            for part in line::value_parts(context, hit).into_iter().chain(line::converted_part(hit, unit)) {
                 line.part(part);
             }
             line.brackets(line::value_details(context, hit, false));
         } else {
-            line::push(&mut line, context, hit, group.subject);
+            line::push_in(&mut line, context, hit, group.subject, unit);
         }
         draft.sentences.push(if several {
             line.item(group.subject)
@@ -96,24 +100,57 @@ pub(super) fn said(context: Context<'_>, subject: &crate::plan::Subject) -> Stri
     if name.is_empty() { subject.said.clone() } else { name.clone() }
 }
 
-/// Units are never merged silently.
-pub(super) fn units(context: Context<'_>, hits: &[Hit<'_>], draft: &mut Draft<'_>) {
+/// Units are never merged silently: where values of one thing were recorded in several, the answer says so, and whether
+/// they were converted. Gives back the unit that they are compared in, that of the newest, if they had to be.
+pub(super) fn units(context: Context<'_>, hits: &[Hit<'_>], draft: &mut Draft<'_>) -> Option<String> {
+    let values: Vec<(&Entry, &Measured)> = hits
+        .iter()
+        .filter_map(|hit| Some((hit.entry, hit.value?)))
+        .filter(|(_, value)| value.number.is_some())
+        .collect();
     let mut units: Vec<&str> = Vec::new();
-    for value in hits.iter().filter_map(|hit| hit.value).filter(|value| value.number.is_some()) {
+    for (_, value) in &values {
         if !units.iter().any(|unit| evidence::same_unit(unit, &value.unit)) {
             units.push(&value.unit);
         }
     }
-    if units.len() > 1 && line::by_name(hits).len() == 1 {
-        let units = units
-            .iter()
-            .map(|unit| if unit.is_empty() { context.say("no unit", "단위 없음") } else { unit })
-            .collect::<Vec<_>>()
-            .join(", ");
+    let newest = *values.last()?;
+    let together = values.iter().all(|value| evidence::comparable(*value, newest));
+    if units.len() < 2 || !(together || line::by_name(hits).len() == 1) {
+        return None;
+    }
+    let listed = units
+        .iter()
+        .map(|unit| if unit.is_empty() { context.say("no unit", "단위 없음") } else { unit })
+        .collect::<Vec<_>>()
+        .join(", ");
+    if !together {
         draft.warn(if context.is_korean() {
-            format!("단위가 서로 다르게 기록되어 있으며({units}) 변환하거나 합치지 않았습니다.")
+            format!("단위가 서로 다르게 기록되어 있으며({listed}) 변환하거나 합치지 않았습니다.")
         } else {
-            format!("Values are recorded in different units ({units}); they are kept apart and not converted.")
+            format!("Values are recorded in different units ({listed}); they are kept apart and not converted.")
         });
+        return None;
+    }
+    let target = &newest.1.unit;
+    let by = values
+        .iter()
+        .find_map(|(entry, value)| evidence::convert(entry, value, target)?.by)
+        .map(|analyte| basis(context, analyte))
+        .unwrap_or_default();
+    draft.warn(if context.is_korean() {
+        format!("단위가 서로 다르게 기록되어 있어({listed}) {target} 기준으로 환산하여 비교했습니다{by}. 기록된 값과 환산값(=)을 함께 표시합니다.")
+    } else {
+        format!("Values are recorded in different units ({listed}); they were converted to {target} to compare them{by}. The recorded value is shown with the converted one (=) beside it.")
+    });
+    Some(target.clone())
+}
+
+/// What a conversion rests on.
+fn basis(context: Context<'_>, analyte: &Analyte) -> String {
+    let name = context.say(analyte.english, analyte.korean);
+    match analyte.by {
+        By::MolarMass(mass, _) => format!(" ({name}, {mass} g/mol)"),
+        By::HbA1c => format!(" ({name}, {})", context.say("IFCC-NGSP master equation", "IFCC-NGSP 환산식")),
     }
 }

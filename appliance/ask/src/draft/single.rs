@@ -6,7 +6,7 @@ use super::korean::Particle;
 use super::line::{self, Line};
 use super::sentence::{Part, Rule};
 use super::{Context, Draft, excerpt, shapes, words};
-use crate::evidence::{Conflict, Group, Hit};
+use crate::evidence::{self, Conflict, Group, Hit};
 use crate::plan::Filter;
 
 /// The newest or the oldest; as many as were asked.
@@ -159,7 +159,7 @@ pub(super) fn none_passes<'c>(context: Context<'c>, group: &Group<'c>, draft: &m
     for part in shapes::reservations(context, &group.failing) {
         line.part(part);
     }
-    let nearest = nearest(group, filter).or_else(|| group.failing.last());
+    let nearest = nearest(context, group, filter).or_else(|| group.failing.last());
     if let Some(hit) = nearest {
         line.say("; closest: ", ". 가장 가까운 값: ");
         line::push(&mut line, context, hit, group.subject);
@@ -168,8 +168,12 @@ pub(super) fn none_passes<'c>(context: Context<'c>, group: &Group<'c>, draft: &m
     draft.sentences.push(line.sentence(group.subject));
 }
 
-fn nearest<'g, 'c>(group: &'g Group<'c>, filter: Filter) -> Option<&'g Hit<'c>> {
-    let number = |hit: &&Hit<'_>| hit.value.and_then(|value| value.number);
+fn nearest<'g, 'c>(context: Context<'_>, group: &'g Group<'c>, filter: Filter) -> Option<&'g Hit<'c>> {
+    let number = |hit: &&Hit<'_>| {
+        let value = hit.value?;
+        let asked = context.plan.filter_unit.as_deref().and_then(|unit| evidence::convert(hit.entry, value, unit));
+        asked.map(|converted| converted.number).or(value.number)
+    };
     let by = |a: &&Hit<'_>, b: &&Hit<'_>| number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal);
     match filter {
         Filter::Above(..) => group.failing.iter().filter(|hit| number(hit).is_some()).max_by(by),
@@ -183,7 +187,13 @@ pub(super) fn condition(context: Context<'_>, filter: Filter) -> (String, Option
     let word = |english: &str, korean: &str| (context.say(english, korean).to_owned(), None);
     let bound = |bound: f64, english: &str, korean: &str| {
         let bound = bound.to_string();
-        let text = if context.is_korean() { format!("{bound} {korean}") } else { format!("{english} {bound}") };
+        let unit = match context.plan.filter_unit.as_deref() {
+            Some("%") => "%".to_owned(),
+            Some(unit) => format!(" {unit}"),
+            None => String::new(),
+        };
+        let text =
+            if context.is_korean() { format!("{bound}{unit} {korean}") } else { format!("{english} {bound}{unit}") };
         (text, Some(bound))
     };
     match filter {

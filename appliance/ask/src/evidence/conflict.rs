@@ -99,7 +99,14 @@ fn same_concept(one: &Entry, other: &Entry) -> bool {
 }
 
 fn differ(one: &Hit<'_>, other: &Hit<'_>) -> bool {
-    let (Some(one), Some(other)) = (one.value, other.value) else { return false };
+    let (entry, Some(one), Some(other)) = (one.entry, one.value, other.value) else { return false };
+    // The same result once in mg/dL and once in mmol/L is no contradiction; each was rounded in its own unit.
+    if !unit::same(&one.unit, &other.unit)
+        && one.comparator == other.comparator
+        && let (Some(converted), Some(number)) = (unit::convert(entry, one, &other.unit), other.number)
+    {
+        return (converted.number - number).abs() > 0.01 * number.abs();
+    }
     let same_number = one.number.is_some() && one.number == other.number && one.comparator == other.comparator;
     let same = (same_number || one.text.eq_ignore_ascii_case(&other.text)) && unit::same(&one.unit, &other.unit);
     !same

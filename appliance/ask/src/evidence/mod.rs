@@ -21,7 +21,7 @@ use crate::plan::{Filter, Pick, Plan, Relation, Shape, Subject};
 
 pub use conflict::Conflict;
 pub(crate) use select::{in_state, says_nothing_known};
-pub(crate) use unit::same as same_unit;
+pub(crate) use unit::{comparable, convert, in_one_unit, in_unit, same as same_unit};
 pub(crate) use value::{Verdict, by_range, judge};
 
 /// One entry that is meant, and the value in it that is meant.
@@ -195,6 +195,7 @@ impl<'c> Search<'c, '_> {
         {
             hits.sort_by_key(key);
         }
+        self.one_scale(filter, &mut group);
         group.void.sort_by_key(|(entry, _)| moment::order(entry, self.zone));
         group.nothing_known.sort_by_key(|entry| moment::order(entry, self.zone));
         group
@@ -222,7 +223,7 @@ impl<'c> Search<'c, '_> {
             return;
         };
         let verdict = match hit.value {
-            Some(value) => judge(value, filter, self.plan.filter_unit.as_deref()),
+            Some(value) => judge(hit.entry, value, filter, self.plan.filter_unit.as_deref()),
             None => value::judge_words(hit.entry, filter),
         };
         match verdict {
@@ -230,6 +231,24 @@ impl<'c> Search<'c, '_> {
             Verdict::Fails => group.failing.push(hit),
             Verdict::Unknown => group.unjudged.push(hit),
         }
+    }
+
+    /// A bound without a unit is read in the unit of the newest value. What was recorded on another scale (mmol/L beside
+    /// mg/dL) cannot be held against it: nobody knows which of the two was meant.
+    fn one_scale(&self, filter: Option<Filter>, group: &mut Group<'c>) {
+        let bound = matches!(filter, Some(Filter::Above(..) | Filter::Below(..)));
+        if !bound || self.plan.filter_unit.is_some() || group.subject.is_none() {
+            return;
+        }
+        let newest = group.hits.iter().chain(&group.failing).max_by_key(|hit| moment::order(hit.entry, self.zone));
+        let Some(unit) = newest.and_then(|hit| hit.value).map(|value| value.unit.clone()) else { return };
+        let other_scale = |hit: &Hit<'_>| {
+            hit.value.is_some_and(|value| !same_unit(&value.unit, &unit) && convert(hit.entry, value, &unit).is_some())
+        };
+        for hits in [&mut group.hits, &mut group.failing] {
+            group.unjudged.extend(hits.extract_if(.., |hit| other_scale(hit)));
+        }
+        group.unjudged.sort_by_key(|hit| moment::order(hit.entry, self.zone));
     }
 
     fn is_beside(&self, entry: &Entry) -> bool {

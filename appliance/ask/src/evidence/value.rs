@@ -46,17 +46,18 @@ enum Standing {
     Abnormal,
 }
 
-/// Judges `value`. `asked_unit`: the unit that the question put beside its number; a number in another unit is not compared.
+/// Judges a value of `entry`. `asked_unit`: the unit that the question put beside its number; a number in another unit is
+/// compared by conversion, or not at all.
 #[must_use]
-pub(crate) fn judge(value: &Measured, filter: Filter, asked_unit: Option<&str>) -> Verdict {
+pub(crate) fn judge(entry: &Entry, value: &Measured, filter: Filter, asked_unit: Option<&str>) -> Verdict {
     let yes = |passes: bool| if passes { Verdict::Passes } else { Verdict::Fails };
     match filter {
         Filter::Abnormal => standing(value).map_or(Verdict::Unknown, |standing| yes(standing != Standing::Normal)),
         Filter::Normal => standing(value).map_or(Verdict::Unknown, |standing| yes(standing == Standing::Normal)),
         Filter::High => standing(value).map_or(Verdict::Unknown, |standing| yes(standing == Standing::High)),
         Filter::Low => standing(value).map_or(Verdict::Unknown, |standing| yes(standing == Standing::Low)),
-        Filter::Above(bound, inclusive) => bounded(value, bound, inclusive, Ordering::Greater, asked_unit),
-        Filter::Below(bound, inclusive) => bounded(value, bound, inclusive, Ordering::Less, asked_unit),
+        Filter::Above(bound, inclusive) => bounded(entry, value, bound, inclusive, Ordering::Greater, asked_unit),
+        Filter::Below(bound, inclusive) => bounded(entry, value, bound, inclusive, Ordering::Less, asked_unit),
         Filter::Positive => verdict_of_words(value, POSITIVE, NEGATIVE, "POS", "NEG"),
         Filter::Negative => verdict_of_words(value, NEGATIVE, POSITIVE, "NEG", "POS"),
     }
@@ -117,10 +118,24 @@ fn comparators(value: &Measured) -> (bool, bool) {
     (comparator.starts_with('<'), comparator.starts_with('>'))
 }
 
-fn bounded(value: &Measured, bound: f64, inclusive: bool, wanted: Ordering, asked_unit: Option<&str>) -> Verdict {
-    let Some(number) = value.number else { return Verdict::Unknown };
-    if asked_unit.is_some_and(|asked| !asked.is_empty() && !value.unit.is_empty() && !unit::same(asked, &value.unit)) {
-        return Verdict::Unknown;
+fn bounded(
+    entry: &Entry,
+    value: &Measured,
+    bound: f64,
+    inclusive: bool,
+    wanted: Ordering,
+    asked_unit: Option<&str>,
+) -> Verdict {
+    let Some(mut number) = value.number else { return Verdict::Unknown };
+    if let Some(asked) = asked_unit.filter(|asked| !asked.is_empty() && !value.unit.is_empty())
+        && !unit::same(asked, &value.unit)
+    {
+        match unit::convert(entry, value, asked) {
+            Some(converted) => number = converted.number,
+            None if unit::understood(asked, &value.unit) => return Verdict::Unknown,
+            // `bpm` beside `beats`: a spelling that is not read is taken to be the one that was asked.
+            None => {}
+        }
     }
     let (less, greater) = comparators(value);
     let passes = match number.partial_cmp(&bound) {
@@ -187,6 +202,12 @@ mod tests {
         Measured { comparator: Some(comparator.to_owned()), ..value(number, None, None) }
     }
 
+    fn judged(value: &Measured, filter: Filter, unit: Option<&str>) -> Verdict {
+        let raw = br#"{"resourceType":"Observation","id":"a","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"2345-7"}]}}"#;
+        let entry = haechi_record::chart::read::entry(raw, "a", jiff::Timestamp::UNIX_EPOCH, None).unwrap();
+        judge(&entry, value, filter, unit)
+    }
+
     #[test]
     fn a_flag_goes_before_the_range_and_without_either_nothing_is_abnormal_or_normal() {
         for (flag, range, filter, expected) in [
@@ -203,15 +224,15 @@ mod tests {
             (Some("A"), None, Filter::Abnormal, Verdict::Passes),
             (Some("A"), None, Filter::High, Verdict::Fails),
         ] {
-            assert_eq!(judge(&value(9.0, flag, range), filter, None), expected, "{flag:?} {range:?} {filter:?}");
+            assert_eq!(judged(&value(9.0, flag, range), filter, None), expected, "{flag:?} {range:?} {filter:?}");
         }
     }
 
     #[test]
     fn bounds_are_strict_unless_said() {
-        assert_eq!(judge(&value(140.0, None, None), Filter::Above(140.0, false), None), Verdict::Fails);
-        assert_eq!(judge(&value(140.0, None, None), Filter::Above(140.0, true), None), Verdict::Passes);
-        assert_eq!(judge(&value(139.0, None, None), Filter::Below(140.0, false), None), Verdict::Passes);
+        assert_eq!(judged(&value(140.0, None, None), Filter::Above(140.0, false), None), Verdict::Fails);
+        assert_eq!(judged(&value(140.0, None, None), Filter::Above(140.0, true), None), Verdict::Passes);
+        assert_eq!(judged(&value(139.0, None, None), Filter::Below(140.0, false), None), Verdict::Passes);
     }
 
     #[test]
@@ -225,14 +246,19 @@ mod tests {
             (with(">", 60.0), Filter::Above(60.0, false), Verdict::Passes),
             (with(">", 60.0), Filter::Below(90.0, false), Verdict::Unknown),
         ] {
-            assert_eq!(judge(&value, filter, None), expected, "{:?} {filter:?}", value.comparator);
+            assert_eq!(judged(&value, filter, None), expected, "{:?} {filter:?}", value.comparator);
         }
     }
 
     #[test]
-    fn a_number_in_another_unit_is_not_compared() {
-        assert_eq!(judge(&value(9.0, None, None), Filter::Above(5.0, false), Some("mmol/L")), Verdict::Unknown);
-        assert_eq!(judge(&value(9.0, None, None), Filter::Above(5.0, false), Some("mg/dl")), Verdict::Passes);
+    fn a_number_in_another_unit_is_compared_by_conversion_or_not_at_all() {
+        let above = |number| Filter::Above(number, false);
+        // 99 mg/dL of glucose are 5.5 mmol/L.
+        assert_eq!(judged(&value(99.0, None, None), above(5.0), Some("mmol/L")), Verdict::Passes);
+        assert_eq!(judged(&value(99.0, None, None), above(6.0), Some("mmol/l")), Verdict::Fails);
+        assert_eq!(judged(&value(99.0, None, None), above(0.9), Some("g/L")), Verdict::Passes);
+        assert_eq!(judged(&value(99.0, None, None), above(1.0), Some("mmHg")), Verdict::Unknown);
+        assert_eq!(judged(&value(9.0, None, None), Filter::Above(5.0, false), Some("mg/dl")), Verdict::Passes);
     }
 
     #[test]
@@ -249,7 +275,7 @@ mod tests {
         ] {
             let mut said = value(0.0, None, None);
             said.text = text.to_owned();
-            assert_eq!(judge(&said, filter, None), expected, "{text} {filter:?}");
+            assert_eq!(judged(&said, filter, None), expected, "{text} {filter:?}");
         }
     }
 }

@@ -11,27 +11,32 @@ use crate::plan::{Filter, State};
 /// True if `computed` follows from the citations of `part`.
 pub(crate) fn holds(computed: &Computed, part: &Part<'_>, sentence: &Sentence<'_>, context: Context<'_>) -> bool {
     let cites = &part.cites;
-    let values: Vec<&Measured> = cites.iter().filter_map(Cite::measured).collect();
+    // In the unit of the last one cited; empty where they do not share one.
+    let values: Vec<Measured> = evidence::in_one_unit(&measured(cites)).unwrap_or_default();
     let entries: Vec<&Entry> = cites.iter().filter_map(|cite| cite.of.entry()).collect();
     let ends = || Some((values.first()?.number?, values.last()?.number?));
     let text = &computed.text;
     match &computed.rule {
         Rule::Entries => counts(cites).iter().any(|count| *text == count.to_string()),
         Rule::Names => *text == names(cites).to_string(),
-        Rule::Mean => one_unit(&values) && draft::mean(&values).as_ref() == Some(text),
+        Rule::Mean => draft::mean(&values).as_ref() == Some(text),
         Rule::Difference => {
             let (Some(first), Some(last)) = (values.first(), values.last()) else { return false };
-            one_unit(&values) && draft::difference(first, last).as_ref() == Some(text)
+            draft::difference(first, last).as_ref() == Some(text)
         }
+        Rule::Converted(unit) => measured(cites)
+            .first()
+            .and_then(|(entry, value)| draft::converted(entry, value, unit))
+            .is_some_and(|converted| converted == *text),
         Rule::Greatest => {
             let all = |first: f64| values.iter().all(|value| value.number.is_some_and(|number| number <= first));
-            one_unit(&values)
+            !values.is_empty()
                 && text == context.say("highest", "최고값")
                 && values.first().and_then(|first| first.number).is_some_and(all)
         }
         Rule::Smallest => {
             let all = |first: f64| values.iter().all(|value| value.number.is_some_and(|number| number >= first));
-            one_unit(&values)
+            !values.is_empty()
                 && text == context.say("lowest", "최저값")
                 && values.first().and_then(|first| first.number).is_some_and(all)
         }
@@ -45,9 +50,7 @@ pub(crate) fn holds(computed: &Computed, part: &Part<'_>, sentence: &Sentence<'_
                     Direction::Same
                 }
             });
-            one_unit(&values)
-                && went == Some(*direction)
-                && text == draft::direction_word(*direction, context.language())
+            went == Some(*direction) && text == draft::direction_word(*direction, context.language())
         }
         Rule::NonePasses(filter) => judged(cites, *filter, Verdict::Fails, sentence, context),
         Rule::AllPass(filter) => judged(cites, *filter, Verdict::Passes, sentence, context),
@@ -94,17 +97,20 @@ fn names(cites: &[Cite<'_>]) -> usize {
     names.len()
 }
 
-fn one_unit(values: &[&Measured]) -> bool {
-    values.first().is_some_and(|first| values.iter().all(|value| evidence::same_unit(&first.unit, &value.unit)))
+/// The cited values with the entries they stand in.
+fn measured<'c>(cites: &[Cite<'c>]) -> Vec<(&'c Entry, &'c Measured)> {
+    cites.iter().filter_map(|cite| Some((cite.of.entry()?, cite.measured()?))).collect()
 }
 
 /// Every cited value was judged so, by the condition that was really asked.
 fn judged(cites: &[Cite<'_>], filter: Filter, wanted: Verdict, sentence: &Sentence<'_>, context: Context<'_>) -> bool {
     let asked = sentence.subject.and_then(|subject| subject.filter).or(context.plan.filter);
-    let mut values = cites.iter().filter_map(Cite::measured).peekable();
+    let values = measured(cites);
     asked == Some(filter)
-        && values.peek().is_some()
-        && values.all(|value| evidence::judge(value, filter, context.plan.filter_unit.as_deref()) == wanted)
+        && !values.is_empty()
+        && values
+            .iter()
+            .all(|(entry, value)| evidence::judge(entry, value, filter, context.plan.filter_unit.as_deref()) == wanted)
 }
 
 fn span(text: &str, entries: &[&Entry], context: Context<'_>) -> bool {

@@ -5,11 +5,13 @@
 //! names of things (longest first), then what is wanted of them.
 
 mod cues;
+mod names;
 mod text;
 mod vocabulary;
 
 use haechi_record::chart::Kind;
 
+pub use names::codings;
 pub use vocabulary::Vocabulary;
 
 use crate::lexicon::{self, Sort};
@@ -191,6 +193,8 @@ impl Reading {
                     let unit = between.chars().all(|c| !is_hangul(c) || "을를이가도보다점".contains(c));
                     if unit && self.text.is_free(&(start..end)) {
                         self.set_bound(number, *inclusive, above, second);
+                        let unit: String = between.chars().filter(|c| !is_hangul(*c) && !c.is_whitespace()).collect();
+                        self.bound_unit(unit);
                         self.text.take(start..end + at + word.len());
                         return;
                     }
@@ -235,7 +239,15 @@ impl Reading {
                 || word.contains('%')
                 || ["mg", "mmhg", "kg", "cm", "mmol", "meq", "bpm", "c", "g", "u", "iu"].contains(&word))
         {
+            self.bound_unit(word.to_owned());
             self.text.take(from..from + gap + unit);
+        }
+    }
+
+    /// Keeps the unit of the bound, if it is one: values in another are then converted or left out.
+    fn bound_unit(&mut self, unit: String) {
+        if haechi_record::units::ucum::Unit::written(&unit).is_some() {
+            self.plan.filter_unit = Some(unit);
         }
     }
 
@@ -288,6 +300,12 @@ impl Reading {
                     subject: own_subject(phrase, &kinds),
                     sort: None,
                 });
+            }
+        }
+        for (calling, subject) in vocabulary.callings().iter() {
+            for range in self.text.find(calling, false) {
+                let (subject, rank) = (subject.clone(), usize::MAX - 1);
+                candidates.push(Candidate { start: range.start, end: range.end, rank, subject, sort: None });
             }
         }
         candidates.sort_by_key(|candidate| {

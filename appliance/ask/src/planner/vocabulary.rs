@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use haechi_record::chart::{Chart, Kind};
+use haechi_record::terminology::Names;
 
 use super::cues;
+use super::names::Callings;
 use super::text::is_hangul;
 
 /// Names in one chart.
@@ -17,6 +19,8 @@ pub struct Vocabulary {
     person: HashSet<String>,
     /// Words of notes and reports.
     texts: HashSet<String>,
+    /// What code systems call the chart's codes.
+    callings: Callings,
 }
 
 /// Single words of names that are too common to name anything.
@@ -179,6 +183,16 @@ impl Vocabulary {
         vocabulary
     }
 
+    /// As [`Self::of`], and what code systems call the chart's codes.
+    #[must_use]
+    pub fn with_names(chart: &Chart, names: &[Names]) -> Self {
+        Self { callings: Callings::of(chart, names), ..Self::of(chart) }
+    }
+
+    pub(super) fn callings(&self) -> &Callings {
+        &self.callings
+    }
+
     fn add(&mut self, name: &str, kind: Kind, single_words: bool) {
         let lower = name.trim().to_lowercase();
         if lower.chars().count() < 2 {
@@ -229,6 +243,11 @@ impl Vocabulary {
                     known.starts_with(word) || (known.chars().count() >= 2 && word.starts_with(known.as_str()))
                 }))
     }
+}
+
+/// True for a word that names nothing by itself: too common, a filler, or one that says what is wanted.
+pub(super) fn is_common(word: &str) -> bool {
+    COMMON.contains(&word) || cues::STOP.contains(&word) || is_cue(word)
 }
 
 /// True if the word says what is wanted rather than of what.

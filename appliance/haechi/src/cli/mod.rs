@@ -10,6 +10,7 @@ pub(crate) mod import;
 mod patient;
 mod status;
 pub(crate) mod terminal;
+mod terminology;
 mod up;
 
 use std::path::PathBuf;
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     /// Make model files
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
+    /// Code systems: load them, look codes up, map them
+    #[command(subcommand)]
+    Terminology(terminology::TerminologyCommand),
     /// The demo hospital
     #[command(subcommand)]
     Demo(demo::DemoCommand),
@@ -102,6 +106,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Doctor(common) => doctor::run(&common),
         Command::Bench(command) => bench::run(command),
         Command::Bundle(command) => bundle::run(command),
+        Command::Terminology(command) => terminology::run(command),
         Command::Demo(command) => demo::run(command),
         Command::Core(common) => roles::core::run(common.home),
         Command::Model(common) => roles::model::run(common.home),
@@ -135,6 +140,10 @@ mod tests {
             "haechi bench quoting --model f --json",
             "haechi bench make-model --shape l1-tiny --quant q4_k_m --out f --seed 2",
             "haechi bundle build --from d --quant q5_k_m --out f --imatrix i --json",
+            "haechi terminology import --home d --json --system kcd --version 9 --from 2026-01-01 --column code=a f.csv",
+            "haechi terminology list --json",
+            "haechi terminology lookup --system kcd --date 2026-03-01 E11.9",
+            "haechi terminology map --system rxnorm --to atc 6809",
             "haechi demo generate --patients 3 --seed 1 --out d",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

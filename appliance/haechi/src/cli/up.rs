@@ -44,6 +44,7 @@ fn load_demo(home: &Home) -> Result<(), Failure> {
     super::demo::generate(DEMO_PATIENTS, DEMO_SEED, folder.clone())?;
     // The HL7 road is the same record once more; the demo takes the FHIR one.
     let summary = site.import(&[folder.join("fhir")])?;
+    site.load_demo_terminology()?;
     log::info!("demo hospital loaded: {} resources of {} patients", summary.resources, summary.patients);
     Ok(())
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{GRACE, begin, runtime, stop_signal};
 use crate::error::Failure;
 use crate::home::Home;
-use crate::site::{Question, RoleModel, Site};
+use crate::site::{Load, Lookup, Mapping, Question, RoleModel, Site};
 
 /// A sentence, if an appliance runs on this home already.
 pub(crate) fn refuse_second(home: &Home) -> Result<(), Failure> {
@@ -127,6 +127,18 @@ impl CoreService {
             CoreRequest::PatientList { find } => json(&self.site.patients(find.as_deref())?),
             CoreRequest::PatientShow { id } => json(&self.site.patient(&id)?),
             CoreRequest::ImportBegin { .. } => self.import(input, replies),
+            CoreRequest::TerminologyBegin { system, version, from, to, columns } => {
+                let files = self.take_files(input)?;
+                self.site.terminology_load(&Load { system, version, from, to, columns }, files)
+            }
+            CoreRequest::TerminologyList => self.site.terminology_list(),
+            CoreRequest::TerminologyLookup { text, system, date, limit } => {
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                self.site.terminology_lookup(&Lookup { text, system, date, limit })
+            }
+            CoreRequest::TerminologyMap { system, code, target, date } => {
+                self.site.terminology_map(&Mapping { system, code, target, date })
+            }
             CoreRequest::ImportFile { .. } | CoreRequest::ImportFileEnd | CoreRequest::ImportEnd => {
                 Err(Failure::new("HAECHI-0115", "an import message came outside an import"))
             }
@@ -134,11 +146,23 @@ impl CoreService {
         }
     }
 
-    /// Takes files from the caller, who may read them where this role may not, and imports them together at the end.
+    /// Imports files that the caller hands over, together at the end.
     fn import(&self, input: &mut Inputs<Core>, replies: &Replies<Core>) -> Result<serde_json::Value, Failure> {
+        let files = self.take_files(input)?;
+        let _ = replies.blocking_send(&CoreReply::Progress {
+            what: "importing".to_owned(),
+            done: 0,
+            total: files.len() as u64,
+        });
+        let files: Vec<ImportInput> = files.into_iter().map(|(name, file)| ImportInput::open(name, file)).collect();
+        json(&self.site.import_inputs(&files)?)
+    }
+
+    /// Takes files from the caller, who may read them where this role may not.
+    fn take_files(&self, input: &mut Inputs<Core>) -> Result<Vec<(String, std::fs::File)>, Failure> {
         let broken =
             || Failure::new("HAECHI-0116", "the import was broken off by its caller").effect("nothing was imported");
-        let mut files: Vec<ImportInput> = Vec::new();
+        let mut files = Vec::new();
         let mut current: Option<Spool> = None;
         loop {
             match input.blocking_next() {
@@ -149,16 +173,10 @@ impl CoreService {
                 Some(Input::Message(CoreRequest::ImportFileEnd)) => {
                     files.push(current.take().ok_or_else(broken)?.end()?)
                 }
-                Some(Input::Message(CoreRequest::ImportEnd)) => break,
+                Some(Input::Message(CoreRequest::ImportEnd)) => return Ok(files),
                 Some(Input::Message(_)) | None => return Err(broken()),
             }
         }
-        let _ = replies.blocking_send(&CoreReply::Progress {
-            what: "importing".to_owned(),
-            done: 0,
-            total: files.len() as u64,
-        });
-        json(&self.site.import_inputs(&files)?)
     }
 }
 
@@ -186,12 +204,12 @@ impl Spool {
         })
     }
 
-    fn end(mut self) -> Result<ImportInput, Failure> {
+    fn end(mut self) -> Result<(String, std::fs::File), Failure> {
         use std::io::Seek;
         self.file.rewind().map_err(|error| {
             Failure::new("HAECHI-0117", format_args!("a file on its way in cannot be read back: {error}"))
         })?;
-        Ok(ImportInput::open(self.name, self.file))
+        Ok((self.name, self.file))
     }
 }
 

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use super::Question;
 use super::model::{InProcessModel, model_file};
 use super::shown::{PatientLine, PatientShown, RecordCounts, Status};
+use super::terminology::{Load, Lookup, Mapping, Terms};
 use crate::config::Config;
 use crate::error::Failure;
 use crate::home::Home;
@@ -23,6 +24,7 @@ pub(crate) struct Site {
     config: Config,
     zone: TimeZone,
     store: Store,
+    terms: Terms,
     model: Option<Arc<dyn haechi_ask::Model>>,
 }
 
@@ -34,12 +36,13 @@ impl Site {
         let zone = config.zone().map_err(|problem| Failure::new("HAECHI-0104", problem).file(&home.config_file()))?;
         let key = Key::load_or_create(&home.key_file(), home.record_file().exists())?;
         let store = Store::open(&home.record_file(), &key)?; // migrates
+        let terms = Terms::open(&home, key);
         let model = match model {
             Some(model) => Some(model),
             None => model_file(&home, &config)?
                 .map(|file| InProcessModel::new(file, config.model.threads) as Arc<dyn haechi_ask::Model>),
         };
-        Ok(Self { home, config, zone, store, model })
+        Ok(Self { home, config, zone, store, terms, model })
     }
 
     /// Answers a question about one patient.
@@ -60,9 +63,12 @@ impl Site {
             zone: self.zone.clone(),
             language: question.language,
         };
-        let mut answer = haechi_ask::ask(
+        let names =
+            if self.config.terminology.names_in_questions { self.terms.names(&chart, &self.zone) } else { Vec::new() };
+        let mut answer = haechi_ask::ask_with(
             &question.text,
             &chart,
+            &names,
             &setting,
             self.model.as_deref(),
             &mut || started.elapsed(),
@@ -127,6 +133,35 @@ impl Site {
                     .map(|at| at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()),
             },
         })
+    }
+
+    /// Loads named files of a code system.
+    pub(crate) fn terminology_load(
+        &self,
+        load: &Load,
+        files: Vec<(String, std::fs::File)>,
+    ) -> Result<serde_json::Value, Failure> {
+        self.terms.load(load, files)
+    }
+
+    /// The editions that are loaded.
+    pub(crate) fn terminology_list(&self) -> Result<serde_json::Value, Failure> {
+        self.terms.list()
+    }
+
+    /// A code, or words.
+    pub(crate) fn terminology_lookup(&self, lookup: &Lookup) -> Result<serde_json::Value, Failure> {
+        self.terms.lookup(lookup)
+    }
+
+    /// Where a code leads.
+    pub(crate) fn terminology_map(&self, mapping: &Mapping) -> Result<serde_json::Value, Failure> {
+        self.terms.map(mapping)
+    }
+
+    /// The small sets that come with the demo.
+    pub(crate) fn load_demo_terminology(&self) -> Result<(), Failure> {
+        crate::demo::load(&self.terms.made()?)
     }
 
     /// The record, for `doctor`.

@@ -7,6 +7,7 @@ mod local;
 mod model;
 mod remote;
 mod shown;
+mod terminology;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ use haechi_intake::import::Summary;
 pub(crate) use local::Site;
 pub(crate) use model::{RoleModel, model_file};
 pub(crate) use shown::{PatientLine, PatientShown, Status};
+pub(crate) use terminology::{Load, Lookup, Mapping};
 
 use crate::error::Failure;
 use crate::home::Home;
@@ -88,6 +90,39 @@ impl Reach {
         match self {
             Self::Here(site) => site.patient(id),
             Self::Running(remote) => remote.patient(id),
+        }
+    }
+
+    /// Loads files of a code system.
+    pub(crate) fn terminology_load(&self, load: &Load, paths: &[PathBuf]) -> Result<serde_json::Value, Failure> {
+        let files = terminology::files(&load.system, paths)?;
+        match self {
+            Self::Here(site) => site.terminology_load(load, terminology::opened(&files)?),
+            Self::Running(remote) => remote.terminology_load(load, &files),
+        }
+    }
+
+    /// Lists the editions.
+    pub(crate) fn terminology_list(&self) -> Result<serde_json::Value, Failure> {
+        match self {
+            Self::Here(site) => site.terminology_list(),
+            Self::Running(remote) => remote.terminology_list(),
+        }
+    }
+
+    /// Looks a code or words up.
+    pub(crate) fn terminology_lookup(&self, lookup: &Lookup) -> Result<serde_json::Value, Failure> {
+        match self {
+            Self::Here(site) => site.terminology_lookup(lookup),
+            Self::Running(remote) => remote.terminology_lookup(lookup),
+        }
+    }
+
+    /// Maps a code.
+    pub(crate) fn terminology_map(&self, mapping: &Mapping) -> Result<serde_json::Value, Failure> {
+        match self {
+            Self::Here(site) => site.terminology_map(mapping),
+            Self::Running(remote) => remote.terminology_map(mapping),
         }
     }
 

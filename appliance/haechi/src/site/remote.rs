@@ -12,7 +12,7 @@ use haechi_link::client::{Client, ClientSettings};
 use haechi_link::core::{Core, CoreReply, CoreRequest};
 use serde::de::DeserializeOwned;
 
-use super::{PatientLine, PatientShown, Question, Status};
+use super::{Load, Lookup, Mapping, PatientLine, PatientShown, Question, Status};
 use crate::error::Failure;
 use crate::home::Home;
 
@@ -73,10 +73,48 @@ impl Remote {
     /// Sends the files' bytes: the core may not be allowed to read where the person may.
     pub(crate) fn import(&self, paths: &[PathBuf]) -> Result<Summary, Failure> {
         let files = haechi_intake::import::files_under(paths)?;
+        self.hand_over(&CoreRequest::ImportBegin { files: files.len() as u64, bytes: 0, charset: None }, &files)
+    }
+
+    /// As [`Self::import`], for files of a code system.
+    pub(crate) fn terminology_load(&self, load: &Load, files: &[PathBuf]) -> Result<serde_json::Value, Failure> {
+        let begin = CoreRequest::TerminologyBegin {
+            system: load.system.clone(),
+            version: load.version.clone(),
+            from: load.from.clone(),
+            to: load.to.clone(),
+            columns: load.columns.clone(),
+        };
+        self.hand_over(&begin, files)
+    }
+
+    pub(crate) fn terminology_list(&self) -> Result<serde_json::Value, Failure> {
+        self.request(&CoreRequest::TerminologyList)
+    }
+
+    pub(crate) fn terminology_lookup(&self, lookup: &Lookup) -> Result<serde_json::Value, Failure> {
+        self.request(&CoreRequest::TerminologyLookup {
+            text: lookup.text.clone(),
+            system: lookup.system.clone(),
+            date: lookup.date.clone(),
+            limit: lookup.limit as u64,
+        })
+    }
+
+    pub(crate) fn terminology_map(&self, mapping: &Mapping) -> Result<serde_json::Value, Failure> {
+        self.request(&CoreRequest::TerminologyMap {
+            system: mapping.system.clone(),
+            code: mapping.code.clone(),
+            target: mapping.target.clone(),
+            date: mapping.date.clone(),
+        })
+    }
+
+    /// Opens an exchange with `begin`, sends the files and waits for the result.
+    fn hand_over<T: DeserializeOwned>(&self, begin: &CoreRequest, files: &[PathBuf]) -> Result<T, Failure> {
         self.runtime.block_on(async {
-            let begin = CoreRequest::ImportBegin { files: files.len() as u64, bytes: 0, charset: None };
-            let mut exchange = self.client.open(&begin).await.map_err(Failure::from_room)?;
-            for file in &files {
+            let mut exchange = self.client.open(begin).await.map_err(Failure::from_room)?;
+            for file in files {
                 let unreadable = |error: std::io::Error| {
                     Failure::new("HAECHI-0118", format_args!("a file cannot be read: {error}"))
                         .file(file)

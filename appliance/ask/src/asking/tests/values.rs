@@ -286,29 +286,78 @@ fn one_value_is_no_trend() {
     assert!(answer.answer.contains("7.0%"));
 }
 
-#[test]
-fn values_in_two_units_are_kept_apart() {
-    let hand = Hand::new(&[
+fn glucose() -> Subject {
+    subject("glucose", "혈당", &[(LOINC, "2345-7"), (LOINC, "14749-6")], &["glucose"])
+}
+
+fn in_two_units() -> Hand {
+    Hand::new(&[
         lab("a", "Glucose", "2345-7", "100", "mg/dL", "2023-01-01", ""),
         lab("b", "Glucose", "2345-7", "110", "mg/dL", "2023-02-01", ""),
-        lab("c", "Glucose", "2345-7", "6.1", "mmol/L", "2023-03-01", ""),
+        lab("c", "Glucose [Moles/volume]", "14749-6", "5.0", "mmol/L", "2023-03-01", ""),
+    ])
+}
+
+#[test]
+fn values_in_mass_and_moles_are_compared_and_shown_in_both() {
+    let hand = in_two_units();
+    let trend = hand.clean(&about(En, Shape::Trend, LABS, glucose()));
+    assert_eq!(
+        trend.claims[0].text,
+        "Glucose [Moles/volume] fell from 100 mg/dL (= 5.55 mmol/L) (2023-01-01) to 5.0 mmol/L (2023-03-01), by 0.55 (computed from 3 values)."
+    );
+    assert!(trend.answer.contains("110 mg/dL (= 6.11 mmol/L)"), "{}", trend.answer);
+    assert_eq!(
+        trend.warnings,
+        [
+            "Values are recorded in different units (mg/dL, mmol/L); they were converted to mmol/L to compare them (glucose, 180.156 g/mol). The recorded value is shown with the converted one (=) beside it."
+        ]
+    );
+    let average = hand.clean(&about(Ko, Shape::Average, LABS, glucose()));
+    assert!(average.claims[0].text.contains("평균은 5.55 mmol/L입니다(값 3개로 계산"), "{}", average.answer);
+    assert_eq!(average.claims.len(), 1);
+    let highest = hand.clean(&about(En, Shape::Highest, LABS, glucose()));
+    assert!(highest.claims[0].text.contains("110 mg/dL (= 6.11 mmol/L)"), "{}", highest.answer);
+    assert_eq!(highest.claims.len(), 1);
+}
+
+#[test]
+fn a_bound_is_compared_in_its_own_unit() {
+    let hand = in_two_units();
+    let above = |number, unit: &str| Plan {
+        filter: Some(Filter::Above(number, false)),
+        filter_unit: Some(unit.to_owned()),
+        ..about(En, Shape::Whether, LABS, glucose())
+    };
+    let answer = hand.clean(&above(6.0, "mmol/l"));
+    assert!(answer.answer.contains("Yes: Glucose: 110 mg/dL (= 6.11 mmol/l)"), "{}", answer.answer);
+    let none = hand.clean(&above(7.0, "mmol/L"));
+    assert!(none.claims[0].text.starts_with("Of 3 recorded values none is above 7 mmol/L"), "{}", none.answer);
+    // Without a unit nobody knows whether mg/dL or mmol/L is meant: the newest value's is taken, the others are not judged.
+    let bare = hand.clean(&Plan { filter_unit: None, ..above(105.0, "") });
+    assert!(bare.claims[0].text.starts_with("Of 1 recorded value none is above 105"), "{}", bare.answer);
+    assert!(!bare.warnings.is_empty());
+}
+
+#[test]
+fn units_that_do_not_convert_are_kept_apart() {
+    let hand = Hand::new(&[
+        lab("a", "Haechine", "90001-9", "100", "mg/dL", "2023-01-01", ""),
+        lab("b", "Haechine", "90001-9", "110", "mg/dL", "2023-02-01", ""),
+        lab("c", "Haechine", "90001-9", "6.1", "mmol/L", "2023-03-01", ""),
     ]);
-    let glucose = subject("glucose", "혈당", &[(LOINC, "2345-7")], &["glucose"]);
-    let answer = hand.clean(&about(En, Shape::Trend, LABS, glucose.clone()));
+    let haechine = subject("haechine", "해치인", &[(LOINC, "90001-9")], &["haechine"]);
+    let answer = hand.clean(&about(En, Shape::Trend, LABS, haechine.clone()));
     assert!(answer.claims[0].text.contains("rose from 100 mg/dL (2023-01-01) to 110 mg/dL (2023-02-01), by 10"));
     assert!(!answer.answer.contains("fell"), "6.1 mmol/L is not below 110 mg/dL");
     assert_eq!(
         answer.warnings,
         ["Values are recorded in different units (mg/dL, mmol/L); they are kept apart and not converted."]
     );
-    let average = hand.clean(&about(Ko, Shape::Average, LABS, glucose.clone()));
-    assert!(
-        average.claims[0].text.starts_with("혈당(Glucose) 평균은 105 mg/dL입니다(값 2개로 계산"),
-        "{}",
-        average.answer
-    );
+    let average = hand.clean(&about(Ko, Shape::Average, LABS, haechine.clone()));
+    assert!(average.claims[0].text.contains("평균은 105 mg/dL입니다(값 2개로 계산"), "{}", average.answer);
     assert_eq!(average.claims.len(), 2, "one mean a unit");
-    let highest = hand.clean(&about(En, Shape::Highest, LABS, glucose));
+    let highest = hand.clean(&about(En, Shape::Highest, LABS, haechine));
     assert_eq!(highest.claims.len(), 2, "one extreme a unit");
 }
 
