@@ -4,5 +4,6 @@
 mod command_line;
 mod kill;
 mod roles;
+mod terminology;
 mod third_party;
 mod two_roads;

@@ -130,6 +130,8 @@ fn callings_of(name: &str, whole_only: bool, medicine: bool) -> Vec<String> {
                 ENGLISH_QUALIFIERS.iter().filter_map(|qualifier| bare.find(qualifier)).min().unwrap_or(bare.len());
             let head = bare.get(..cut).unwrap_or_default();
             let head = ENGLISH_OPENINGS.iter().find_map(|opening| head.strip_prefix(opening)).unwrap_or(head);
+            // Not otherwise specified: said by the classification, not by people.
+            let head = head.strip_suffix(" nos").unwrap_or(head);
             // "Person with ...", "problem with ...": one short word is left that names nothing.
             if head.contains(' ') || head.len() >= 8 {
                 callings.push(head.to_owned());
@@ -184,6 +186,7 @@ mod tests {
                 vec!["gastro-esophageal reflux disease", "gastro-esophageal reflux disease without esophagitis"],
             ),
             ("Pneumonia, unspecified organism", vec!["pneumonia", "pneumonia, unspecified organism"]),
+            ("Esophageal reflux NOS", vec!["esophageal reflux", "esophageal reflux nos"]),
             ("Unspecified atrial fibrillation", vec!["atrial fibrillation", "unspecified atrial fibrillation"]),
             ("Person with feared complaint", vec!["person with feared complaint"]),
             ("Test", vec![]),

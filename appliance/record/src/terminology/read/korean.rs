@@ -187,6 +187,16 @@ mod tests {
     }
 
     #[test]
+    fn a_spreadsheet_is_read_under_its_title_row() {
+        let (rows, report) = rows(Table::Korean(System::Kcd), include_bytes!("kcd.xlsx"));
+        assert_eq!((report.rows, report.rejected), (1, 0));
+        assert_eq!(rows.len(), 3, "a code and its two names: {rows:?}");
+        let name =
+            |row: &Row| matches!(row, Row::Designation { code, text, .. } if code == "E11" && text == "제2형 당뇨병");
+        assert!(rows.iter().any(name), "{rows:?}");
+    }
+
+    #[test]
     fn a_package_leads_to_ingredient_atc_and_product() {
         let file = "한글상품명,업체명,약품규격,품목기준코드,대표코드,표준코드,제품코드(개정후),일반명코드(성분명코드),비고,취소일자,ATC코드\n해치메트정 500mg,해치제약,500mg,200000001,8800001000100,8800001000117,000100010,191504ATB,,,A10BA02\n해치옛정,해치제약,1mg,200000002,8800001000200,8800001000218,,,,20200101,\n짧은코드,해치제약,1mg,2,3,12345,,,,,\n";
         let (rows, report) = rows(Table::Kd, file.as_bytes());
