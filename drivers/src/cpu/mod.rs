@@ -19,6 +19,7 @@ mod memory;
 mod model;
 mod ops;
 mod pass;
+mod positions;
 mod product;
 mod team;
 mod weights;
@@ -126,6 +127,40 @@ impl CpuBackend {
         self.weight_bytes
     }
 
+    /// As [`Backend::forward`], with the experts that `experts` names instead of the router's choice: `[layer with
+    /// experts][token][experts of a token]`, each token's ascending. For proofs: where a choice is close, rounding turns it,
+    /// and what comes after cannot be compared.
+    ///
+    /// # Errors
+    /// As [`Backend::forward`]; [`BackendError::Refused`] if `experts` does not fit the network and the batch.
+    pub fn forward_with_experts(
+        &mut self,
+        batch: &Batch,
+        logits: &mut [f32],
+        experts: &[u32],
+    ) -> Result<(), BackendError> {
+        let wrong = || BackendError::Refused("these are no experts of this model for these tokens".to_owned());
+        let rules = self.model.config.experts.ok_or_else(wrong)?;
+        let layers = self.model.config.layers - rules.dense_layers.min(self.model.config.layers);
+        let ascending =
+            |each: &[u32]| each.is_sorted_by(|a, b| a < b) && each.iter().all(|&e| (e as usize) < rules.count);
+        if experts.len() != layers * batch.tokens.len() * rules.used || !experts.chunks(rules.used).all(ascending) {
+            return Err(wrong());
+        }
+        self.run(batch, logits, Some(experts))
+    }
+
+    fn run(&mut self, batch: &Batch, logits: &mut [f32], experts: Option<&[u32]>) -> Result<(), BackendError> {
+        batch.check(&self.capabilities, logits)?;
+        let mut pass = Pass::new(&self.model, self.level, &self.cache, &mut self.scratch, batch, logits)
+            .map_err(|error| BackendError::Failed(format!("the system gives no memory ({error})")))?;
+        if let Some(experts) = experts {
+            pass.impose(experts);
+        }
+        self.team.run(&|member| pass.run(member));
+        Ok(())
+    }
+
     /// The instructions that it uses.
     #[must_use]
     pub fn level(&self) -> Level {
@@ -148,11 +183,7 @@ impl Backend for CpuBackend {
     }
 
     fn forward(&mut self, batch: &Batch, logits: &mut [f32]) -> Result<(), BackendError> {
-        batch.check(&self.capabilities, logits)?;
-        let pass = Pass::new(&self.model, self.level, &self.cache, &mut self.scratch, batch, logits)
-            .map_err(|error| BackendError::Failed(format!("the system gives no memory ({error})")))?;
-        self.team.run(&|member| pass.run(member));
-        Ok(())
+        self.run(batch, logits, None)
     }
 
     fn read_page(&self, page: u32, bytes: &mut Vec<u8>) -> Result<(), BackendError> {
