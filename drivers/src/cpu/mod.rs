@@ -19,6 +19,7 @@ mod memory;
 mod model;
 mod ops;
 mod pass;
+mod placement;
 mod positions;
 mod product;
 mod team;
@@ -29,6 +30,7 @@ use crate::{Backend, BackendError, Batch, Capabilities};
 
 pub use isa::Level;
 pub use measure::{KernelFigures, kernel_figures};
+pub use placement::pin_caller;
 
 use attention::PAGE;
 use cache::{Cache, CacheShape};
@@ -54,11 +56,14 @@ pub struct Limits {
     pub threads: usize,
     /// Which instructions to use; the best that there are if `None`.
     pub level: Option<Level>,
+    /// Keep each thread on a processor of its own; the calling one does it by [`pin_caller`]. Worth it where the processors
+    /// belong to nobody else: a thread that is kept where another program works holds up all.
+    pub pin: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { context: 8192, cache_tokens: 32_768, batch_tokens: 512, threads: 0, level: None }
+        Self { context: 8192, cache_tokens: 32_768, batch_tokens: 512, threads: 0, level: None, pin: false }
     }
 }
 
@@ -91,7 +96,7 @@ impl CpuBackend {
         let threads = if limits.threads == 0 { cores } else { limits.threads };
         let memory =
             |error: std::io::Error| unusable(format!("the system gives no memory or threads for it ({error})"));
-        let mut team = Team::new(threads).map_err(memory)?;
+        let mut team = Team::new(threads, limits.pin).map_err(memory)?;
 
         let context = limits.context.min(u32::try_from(config.context).unwrap_or(u32::MAX)).max(1);
         let pages = limits.cache_tokens.max(context).div_ceil(PAGE as u32);
@@ -141,7 +146,7 @@ impl CpuBackend {
     ) -> Result<(), BackendError> {
         let wrong = || BackendError::Refused("these are no experts of this model for these tokens".to_owned());
         let rules = self.model.config.experts.ok_or_else(wrong)?;
-        let layers = self.model.config.layers - rules.dense_layers.min(self.model.config.layers);
+        let layers = self.layers_with_experts();
         let ascending =
             |each: &[u32]| each.is_sorted_by(|a, b| a < b) && each.iter().all(|&e| (e as usize) < rules.count);
         if experts.len() != layers * batch.tokens.len() * rules.used || !experts.chunks(rules.used).all(ascending) {
@@ -159,6 +164,13 @@ impl CpuBackend {
         }
         self.team.run(&|member| pass.run(member));
         Ok(())
+    }
+
+    /// Layers with experts.
+    #[must_use]
+    pub fn layers_with_experts(&self) -> usize {
+        let Config { layers, experts, .. } = &self.model.config;
+        experts.map_or(0, |experts| layers.saturating_sub(experts.dense_layers))
     }
 
     /// The instructions that it uses.

@@ -28,8 +28,14 @@ const MORE_DTYPES: [DType; 8] =
 /// The cache is cut into places of whole pages, one for each sequence of a test.
 const PLACE_TOKENS: u32 = 512;
 const PLACES: u32 = 6;
-const LIMITS: Limits =
-    Limits { context: PLACE_TOKENS, cache_tokens: PLACES * PLACE_TOKENS, batch_tokens: 128, threads: 2, level: None };
+const LIMITS: Limits = Limits {
+    context: PLACE_TOKENS,
+    cache_tokens: PLACES * PLACE_TOKENS,
+    batch_tokens: 128,
+    threads: 2,
+    level: None,
+    pin: false,
+};
 
 /// A backend under test, and what it is measured against.
 struct Case {

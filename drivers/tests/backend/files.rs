@@ -147,7 +147,7 @@ fn changed_headers_are_refused_or_answer() {
 #[test]
 fn the_bench_measures() {
     let tiny = Tiny::new(Shape::plain(DType::Q8_0), 11);
-    let order = Order { prompt: 20, generate: 5, threads: 0, batch: 2, level: None };
+    let order = Order { prompt: 20, generate: 5, threads: 0, batch: 2, level: None, pin: false };
     let figures = with_file(&tiny.writer, |path| model::run(path, order)).unwrap();
     assert!(
         figures.prefill_tokens_per_s > 0.0 && figures.decode_tokens_per_s > 0.0 && figures.load_ms > 0.0,
