@@ -7,7 +7,7 @@
 //! ```text
 //! --text FILE        the text that is read; this repository's docs/src/engine.md unless given
 //! --positions N      so many tokens of it, 1000 unless given
-//! --tokens FILE      write the token ids there, for tests/performance/logits.py
+//! --tokens FILE      write the token ids there, for tests/performance/logits.py, and stop
 //! --peer FILE        what logits.py wrote for them: measured too, without bars
 //! --level NAME       instructions of the engine
 //! --error E          bar: relative root-mean-square error, at most
@@ -82,6 +82,7 @@ fn main() -> ExitCode {
     if let Some(path) = tokens_out {
         let ids: Vec<String> = tokens.iter().map(ToString::to_string).collect();
         std::fs::write(path, ids.join(" ")).unwrap();
+        return ExitCode::SUCCESS;
     }
     let (expected, routing) = reference::Reference::load(Path::new(&model)).logits_routed(&tokens, None);
     let experts = routing.experts();

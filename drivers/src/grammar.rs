@@ -201,11 +201,21 @@ impl Guide {
             .compute_mask_or_eos()
             .map_err(|_| GrammarError::Stuck("finding out what fits costs more than is allowed"))?;
         let mut left = false;
-        for (logit, token) in logits.iter_mut().zip(0_u32..) {
-            if mask.get_checked(token) {
-                left |= logit.is_finite();
-            } else {
-                *logit = f32::NEG_INFINITY;
+        // 32 tokens at a time: nearly all words are all ones or all zeros.
+        let mut words = mask.as_slice().iter().copied();
+        for logits in logits.chunks_mut(32) {
+            match words.next().unwrap_or(0) {
+                0 => logits.fill(f32::NEG_INFINITY),
+                u32::MAX => left = left || logits.iter().any(|logit| logit.is_finite()),
+                word => {
+                    for (place, logit) in logits.iter_mut().enumerate() {
+                        if word >> place & 1 == 1 {
+                            left |= logit.is_finite();
+                        } else {
+                            *logit = f32::NEG_INFINITY;
+                        }
+                    }
+                }
             }
         }
         if left { Ok(()) } else { Err(GrammarError::Stuck("the vocabulary has no token that fits")) }
@@ -226,17 +236,6 @@ impl Guide {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.matcher.is_stopped()
-    }
-}
-
-/// A mask that answers for any token.
-trait Checked {
-    fn get_checked(&self, token: u32) -> bool;
-}
-
-impl Checked for llguidance::toktrie::SimpleVob {
-    fn get_checked(&self, token: u32) -> bool {
-        (token as usize) < self.len() && self.is_allowed(token)
     }
 }
 
