@@ -76,6 +76,8 @@ pub struct CpuBackend {
     scratch: Scratch,
     capabilities: Capabilities,
     weight_bytes: usize,
+    /// The batch that ran last, if its head may have been computed in part.
+    partly: Option<Batch>,
 }
 
 impl CpuBackend {
@@ -123,7 +125,7 @@ impl CpuBackend {
             pages,
             page_bytes: shape.page_numbers() * 2,
         };
-        Ok(Self { model, level, team, cache, scratch, capabilities, weight_bytes })
+        Ok(Self { model, level, team, cache, scratch, capabilities, weight_bytes, partly: None })
     }
 
     /// Bytes of the packed weights.
@@ -157,6 +159,7 @@ impl CpuBackend {
 
     fn run(&mut self, batch: &Batch, logits: &mut [f32], experts: Option<&[u32]>) -> Result<(), BackendError> {
         batch.check(&self.capabilities, logits)?;
+        self.partly = batch.likeliest_only.then(|| batch.clone());
         let mut pass = Pass::new(&self.model, self.level, &self.cache, &mut self.scratch, batch, logits)
             .map_err(|error| BackendError::Failed(format!("the system gives no memory ({error})")))?;
         if let Some(experts) = experts {
@@ -196,6 +199,20 @@ impl Backend for CpuBackend {
 
     fn forward(&mut self, batch: &Batch, logits: &mut [f32]) -> Result<(), BackendError> {
         self.run(batch, logits, None)
+    }
+
+    fn complete(&mut self, batch: &Batch, logits: &mut [f32]) -> Result<(), BackendError> {
+        batch.check(&self.capabilities, logits)?;
+        // What the last layer gave is still there; the head only reads it.
+        let same =
+            self.partly.take().is_some_and(|partly| Batch { likeliest_only: batch.likeliest_only, ..partly } == *batch);
+        if !same {
+            return self.run(batch, logits, None);
+        }
+        let pass = Pass::new(&self.model, self.level, &self.cache, &mut self.scratch, batch, logits)
+            .map_err(|error| BackendError::Failed(format!("the system gives no memory ({error})")))?;
+        self.team.run(&|member| pass.run_head(member));
+        Ok(())
     }
 
     fn read_page(&self, page: u32, bytes: &mut Vec<u8>) -> Result<(), BackendError> {

@@ -427,6 +427,28 @@ fn the_likeliest_token_is_the_same_when_only_it_is_asked_for() {
 }
 
 #[test]
+fn what_was_left_out_is_completed() {
+    for shape in [Shape::plain(DType::Q8_0), Shape { tied: true, ..Shape::plain(DType::Q4_1) }, some_shapes()[3]] {
+        let mut case = load(shape, LIMITS);
+        let tokens = tokens(6, 40);
+        let expected = case.alone(&tokens).pop().unwrap();
+        let mut batch = Batch { likeliest_only: true, ..Batch::default() };
+        batch.push(&tokens, 0, &case.pages(1, 40));
+        batch.want_last();
+        let mut logits = vec![f32::NAN; VOCABULARY];
+        case.backend.forward(&batch, &mut logits).unwrap();
+        let whole = Batch { likeliest_only: false, ..batch };
+        case.backend.complete(&whole, &mut logits).unwrap();
+        assert_same(std::slice::from_ref(&logits), std::slice::from_ref(&expected), &format!("{shape:?}"));
+        // After something else ran, it runs again.
+        case.run(&tokens[..7], 0, &case.pages(2, 40), 7);
+        logits.fill(f32::NAN);
+        case.backend.complete(&whole, &mut logits).unwrap();
+        assert_same(&[logits], &[expected], &format!("{shape:?}, later"));
+    }
+}
+
+#[test]
 fn threads_do_not_change_a_bit() {
     for shape in some_shapes() {
         let tokens = tokens(2, 90);

@@ -141,6 +141,11 @@ impl<'a> Pass<'a> {
         self.head(member);
     }
 
+    /// What one member does of the head alone, after a pass over the same batch.
+    pub(super) fn run_head(&self, member: &Member<'_>) {
+        self.head(member);
+    }
+
     /// Does things `0..count`, then a barrier: each member its even, contiguous part where there are few tokens; `chunk` at a
     /// time by whoever is free where there are many.
     fn divide(&self, member: &Member<'_>, count: usize, chunk: usize, some: impl FnMut(Range<usize>)) {
