@@ -1,7 +1,7 @@
 # The long proofs, sourced by tests/run. Each part leaves a mark for the code it passed on; a part that passed is not run
 # again until the code changes.
 
-LONG_PARTS="kill roads questions import fuzz quickstart"
+LONG_PARTS="kill roads questions import fuzz quickstart engine"
 
 # A name for the code as it stands: the commit, or a digest of the changes on top of it.
 code_state() {
@@ -62,6 +62,9 @@ PY
 
 # Ten minutes a target.
 long_fuzz() { tests/fuzz/run 600; }
+
+# The native engine's proofs; what is not here to prove them with is said.
+long_engine() { tests/engine; }
 
 # What a newcomer does, twice, in a fresh clone; the second run in under 60 s.
 long_quickstart() {

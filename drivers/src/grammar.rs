@@ -73,6 +73,8 @@ impl GrammarError {
 pub struct Compiler {
     factory: ParserFactory,
     ends: Vec<u32>,
+    /// Tokens that have a text, by number.
+    usable: Arc<[bool]>,
 }
 
 impl std::fmt::Debug for Compiler {
@@ -99,6 +101,7 @@ impl Compiler {
                 if usable { bytes.to_vec() } else { Vec::new() }
             })
             .collect();
+        let usable = words.iter().map(|word| !word.is_empty()).collect();
         // The vocabulary is a model file's, and the crate asserts what it expects of one.
         let build = || {
             let trie = TokTrie::from(&TokRxInfo::new(count, first), &words).with_eos_tokens(&ends);
@@ -109,7 +112,7 @@ impl Compiler {
         let mut factory = built.map_err(|_| unusable())?;
         *factory.limits_mut() = LIMITS;
         factory.quiet();
-        Ok(Self { factory, ends })
+        Ok(Self { factory, ends, usable })
     }
 
     /// A guide through one answer.
@@ -150,7 +153,7 @@ impl Compiler {
         if matcher.is_error() {
             return refuse(what);
         }
-        Ok(Guide { matcher, ends: self.ends.clone() })
+        Ok(Guide { matcher, ends: self.ends.clone(), usable: Arc::clone(&self.usable) })
     }
 }
 
@@ -182,6 +185,7 @@ fn escape(text: &str) -> String {
 pub struct Guide {
     matcher: Matcher,
     ends: Vec<u32>,
+    usable: Arc<[bool]>,
 }
 
 impl std::fmt::Debug for Guide {
@@ -201,14 +205,34 @@ impl Guide {
             .compute_mask_or_eos()
             .map_err(|_| GrammarError::Stuck("finding out what fits costs more than is allowed"))?;
         let mut left = false;
-        for (logit, token) in logits.iter_mut().zip(0_u32..) {
-            if mask.get_checked(token) {
-                left |= logit.is_finite();
-            } else {
-                *logit = f32::NEG_INFINITY;
+        // 32 tokens at a time: nearly all words are all ones or all zeros.
+        let mut words = mask.as_slice().iter().copied();
+        for logits in logits.chunks_mut(32) {
+            match words.next().unwrap_or(0) {
+                0 => logits.fill(f32::NEG_INFINITY),
+                u32::MAX => left = left || logits.iter().any(|logit| logit.is_finite()),
+                word => {
+                    for (place, logit) in logits.iter_mut().enumerate() {
+                        if word >> place & 1 == 1 {
+                            left |= logit.is_finite();
+                        } else {
+                            *logit = f32::NEG_INFINITY;
+                        }
+                    }
+                }
             }
         }
         if left { Ok(()) } else { Err(GrammarError::Stuck("the vocabulary has no token that fits")) }
+    }
+
+    /// True if `token` can follow. Asked of one token this costs far less than [`Guide::mask`]; a `false` may also mean that
+    /// the crate cannot tell.
+    pub fn allows(&mut self, token: u32) -> bool {
+        if self.ends.contains(&token) {
+            return self.matcher.is_accepting().unwrap_or(false);
+        }
+        let usable = self.usable.get(token as usize).is_some_and(|&usable| usable);
+        usable && !self.matcher.is_stopped() && self.matcher.validate_tokens(&[token]).is_ok_and(|valid| valid == 1)
     }
 
     /// Takes the chosen token.
@@ -226,17 +250,6 @@ impl Guide {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.matcher.is_stopped()
-    }
-}
-
-/// A mask that answers for any token.
-trait Checked {
-    fn get_checked(&self, token: u32) -> bool;
-}
-
-impl Checked for llguidance::toktrie::SimpleVob {
-    fn get_checked(&self, token: u32) -> bool {
-        (token as usize) < self.len() && self.is_allowed(token)
     }
 }
 
@@ -276,7 +289,10 @@ mod tests {
         let mut tokens = Vec::new();
         while !guide.is_done() && tokens.len() < 400 {
             let mut logits: Vec<f32> = (0..tokenizer.len()).map(|_| (random.next_u32() >> 8) as f32).collect();
+            let allowed: Vec<bool> = (0..tokenizer.len() as u32).map(|token| guide.allows(token)).collect();
             guide.mask(&mut logits).unwrap();
+            let left: Vec<bool> = logits.iter().map(|logit| logit.is_finite()).collect();
+            assert_eq!(allowed, left, "asked one by one or all at once, the same tokens can follow");
             let token = crate::sampling::likeliest(&logits).unwrap();
             guide.take(token).unwrap();
             if tokenizer.is_end(token) {

@@ -93,6 +93,15 @@ pub trait Backend: Send {
     /// [`BackendError::Failed`] if the runtime broke: the caller stops asking and reports the role unhealthy.
     fn forward(&mut self, batch: &Batch, logits: &mut [f32]) -> Result<(), BackendError>;
 
+    /// Computes what the pass before left out: `batch` is the one that ran last, without [`Batch::likeliest_only`]. Fills
+    /// `logits` as [`Backend::forward`] does, and gives what it would have given.
+    ///
+    /// # Errors
+    /// As [`Backend::forward`].
+    fn complete(&mut self, batch: &Batch, logits: &mut [f32]) -> Result<(), BackendError> {
+        self.forward(batch, logits) // the same tokens in the same places: nothing else changes
+    }
+
     /// Appends what a page holds to `bytes`, so that it can be kept on disk: [`Capabilities::page_bytes`] bytes, which only
     /// the same model in the same build reads.
     ///

@@ -41,6 +41,12 @@ pub(crate) struct Model {
     pub(crate) file: Option<String>,
     /// Threads for inference. Default: 0, which means every core.
     pub(crate) threads: usize,
+    /// Keep each of these threads on a processor of its own. Default: false. Only where the processors belong to the model
+    /// alone: one that has to share its processor holds up all others.
+    pub(crate) pin_threads: bool,
+    /// A small GGUF file of the same vocabulary that guesses ahead, relative to the `models` folder. Default: none. It
+    /// changes speed and no answer.
+    pub(crate) draft_file: Option<String>,
 }
 
 /// `[intake]`

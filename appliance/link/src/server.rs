@@ -220,7 +220,7 @@ impl Server {
                     Ok(stream) => stream,
                     Err(error) => {
                         // Out of file descriptors, most likely: those in use must first come back.
-                        log::warn!("HAECHI-0402: `{}` cannot accept a connection: {error}", S::Protocol::ROLE);
+                        log::warn!("HAECHI-0410: `{}` cannot accept a connection: {error}", S::Protocol::ROLE);
                         tokio::time::sleep(Duration::from_millis(100)).await;
                         continue;
                     }
@@ -241,7 +241,11 @@ impl Server {
         stopping.send_replace(true);
         let ended = async { while connections.join_next().await.is_some() {} };
         if timeout(self.settings.grace, ended).await.is_err() {
-            log::warn!("HAECHI-0407: `{}` stops while {} connections still work", S::Protocol::ROLE, connections.len());
+            log::warn!(
+                "HAECHI-0411: `{}` stops while {} connections still work; what they asked is broken off",
+                S::Protocol::ROLE,
+                connections.len()
+            );
             connections.abort_all();
         }
     }

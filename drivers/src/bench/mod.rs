@@ -3,11 +3,13 @@
 //! [`model`] measures the backend alone; the others measure the engine as it serves, and hold every answer against the same
 //! request answered alone or in the plain way. [`notes`] writes what they ask about.
 
+pub mod form;
 pub mod model;
 pub mod notes;
 pub mod prefix;
 pub mod quoting;
 pub mod serve;
+pub mod soak;
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -79,6 +81,19 @@ fn percentile(values: &[f64], share: f64) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied().unwrap_or(f64::NAN)
+}
+
+/// Resident memory of this process, in bytes; 0 where the kernel does not say.
+fn resident_bytes() -> u64 {
+    status_bytes("VmRSS:")
+}
+
+/// A line of `proc(5)`'s `status` that is in KiB.
+fn status_bytes(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
 }
 
 fn ms(from: Instant, to: Instant) -> f64 {

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::cpu::{CpuBackend, Level, Limits};
+use super::{resident_bytes, status_bytes};
+use crate::cpu::{self, CpuBackend, Level, Limits};
 use crate::engine::EngineError;
 use crate::sampling::likeliest;
 use crate::{Backend, Batch, gguf};
@@ -28,6 +29,14 @@ pub struct Figures {
     pub load_ms: f64,
     /// The most memory that the process held, in bytes.
     pub peak_rss_bytes: u64,
+    /// Resident at the end, in bytes.
+    pub rss_bytes: u64,
+    /// Packed weights, in bytes.
+    pub weight_bytes: u64,
+    /// The cache of these tokens, in bytes.
+    pub cache_bytes: u64,
+    /// Packed bits of a weight of the file's matrices.
+    pub bits_per_weight: f64,
 }
 
 /// What is measured.
@@ -43,6 +52,8 @@ pub struct Order {
     pub batch: usize,
     /// The instructions to use; the best that there are if `None`.
     pub level: Option<Level>,
+    /// Keep each thread on a processor of its own.
+    pub pin: bool,
 }
 
 /// Reads a prompt and generates more, greedily and not stopping at an end token.
@@ -50,13 +61,16 @@ pub struct Order {
 /// # Errors
 /// [`EngineError::File`] if the model cannot be loaded, [`EngineError::Request`] if the numbers do not fit it.
 pub fn run(path: &Path, order: Order) -> Result<Figures, EngineError> {
-    let Order { prompt, generate, threads, batch, level } = order;
+    let Order { prompt, generate, threads, batch, level, pin } = order;
     let opened = Instant::now();
     let file = gguf::File::open(path)?;
     let fits = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
     let context = fits(prompt.saturating_add(generate));
     let cache_tokens = context.saturating_add(PAGE_ROOM).saturating_mul(fits(batch));
-    let limits = Limits { context, cache_tokens, threads, level, ..Limits::default() };
+    let limits = Limits { context, cache_tokens, threads, level, pin, ..Limits::default() };
+    if pin {
+        cpu::pin_caller();
+    }
     let mut backend = CpuBackend::load(&file, limits)?;
     let load_ms = opened.elapsed().as_secs_f64() * 1e3;
     let capabilities = backend.capabilities().clone();
@@ -108,7 +122,17 @@ pub fn run(path: &Path, order: Order) -> Result<Figures, EngineError> {
         first_token_ms: prefill * 1e3,
         load_ms,
         peak_rss_bytes: peak_rss_bytes(),
+        rss_bytes: resident_bytes(),
+        weight_bytes: backend.weight_bytes() as u64,
+        cache_bytes: u64::from(pages_each) * batch as u64 * capabilities.page_bytes as u64,
+        bits_per_weight: backend.weight_bytes() as f64 * 8.0 / matrices(&file),
     })
+}
+
+/// Numbers of all matrices of a file.
+fn matrices(file: &gguf::File) -> f64 {
+    let matrices = file.header().tensors.iter().filter(|tensor| tensor.dimensions.len() > 1);
+    matrices.map(|tensor| tensor.dimensions.iter().map(|&n| n as f64).product::<f64>()).sum()
 }
 
 /// The first round warms caches and pages up.
@@ -118,12 +142,9 @@ fn median_after_first(seconds: &[f64]) -> f64 {
     measured.get(measured.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// `VmHWM` of `proc(5)`; 0 where the kernel does not say.
+/// The most resident memory of this process so far.
 fn peak_rss_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
+    status_bytes("VmHWM:")
 }
 
 #[cfg(test)]

@@ -56,12 +56,12 @@ impl Figures {
     }
 }
 
-/// Measures a model file with so many threads (0: every core).
+/// Measures a model file with so many threads (0: every core). The model file `draft` guesses where the text gives no hint.
 ///
 /// # Errors
 /// What [`Engine::start`] and [`Engine::generate`] say.
-pub fn run(path: &Path, threads: usize) -> Result<Figures, EngineError> {
-    run_with(&|settings| Engine::start_with(path, settings), threads)
+pub fn run(path: &Path, draft: Option<&Path>, threads: usize) -> Result<Figures, EngineError> {
+    run_with(&|settings| Engine::start_drafted(path, draft.filter(|_| settings.guesses), settings), threads)
 }
 
 fn run_with(start: &Starter<'_>, threads: usize) -> Result<Figures, EngineError> {

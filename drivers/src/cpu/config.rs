@@ -4,6 +4,7 @@
 //! `src/models/`, 2026-06). Everything is compared with bounds before anything is allocated after it.
 
 use super::ops::Gate;
+use super::positions::{Rotations, Yarn};
 use crate::gguf::{GgufError, Header, shown};
 
 const MAX_LAYERS: usize = 1024;
@@ -49,19 +50,16 @@ pub(super) enum Attention {
     Grouped { heads: usize, kv_heads: usize, key: usize, value: usize, scale: f32 },
     /// Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434), with the up-projections absorbed into query and output:
     /// all heads share one key of `latent + rotated` numbers, whose first `latent` are the value.
-    Latent { heads: usize, latent: usize, plain: usize, value: usize, query_rank: Option<usize>, scale: f32 },
-}
-
-/// How positions turn into angles.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Rotations {
-    pub(super) base: f64,
-    /// Positions are divided by it.
-    pub(super) divisor: f64,
-    /// The base in windowed layers.
-    pub(super) window_base: f64,
-    /// What positions are divided by there.
-    pub(super) window_divisor: f64,
+    Latent {
+        heads: usize,
+        latent: usize,
+        plain: usize,
+        value: usize,
+        query_rank: Option<usize>,
+        scale: f32,
+        /// The up-projections of key and value are one matrix in the file (`attn_kv_b`): taken apart when loaded.
+        joined: bool,
+    },
 }
 
 /// Layers that see only a window.
@@ -90,6 +88,16 @@ pub(super) struct Experts {
     pub(super) normalized: bool,
     /// They are multiplied by it.
     pub(super) scale: f32,
+    /// Experts are chosen only from the groups that score highest.
+    pub(super) groups: Option<Groups>,
+}
+
+/// Experts stand in groups of equal size (DeepSeek-V3, arXiv 2412.19437, section 2.1.2: "node-limited routing"). A group's
+/// score is the sum of its two best experts'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Groups {
+    pub(super) count: usize,
+    pub(super) used: usize,
 }
 
 /// How an expert is scored.
@@ -118,6 +126,7 @@ impl Config {
         let vocabulary = rows.and_then(|rows| usize::try_from(rows).ok()).filter(|rows| (1..=1 << 24).contains(rows));
         let vocabulary =
             vocabulary.ok_or_else(|| unusable("it has no matrix `token_embd.weight` of sensible size".to_owned()))?;
+        let context = reader.number("context_length", MAX_CONTEXT)?;
         let attention = reader.attention(width)?;
         let rotated = match attention {
             Attention::Grouped { key, .. } => reader.optional("rope.dimension_count", MAX_HEAD_DIM)?.unwrap_or(key),
@@ -128,11 +137,11 @@ impl Config {
             layers,
             width,
             vocabulary,
-            context: reader.number("context_length", MAX_CONTEXT)?,
+            context,
             epsilon: reader.fraction("attention.layer_norm_rms_epsilon")?.unwrap_or(1e-5) as f32,
             attention,
             rotated,
-            rotations: reader.rotations()?,
+            rotations: reader.rotations(context)?,
             pairs_are_neighbours: matches!(architecture, "llama" | "deepseek2"),
             // A mixture in every layer has no other.
             feed_forward: reader.optional("feed_forward_length", MAX_WIDTH)?.unwrap_or(0),
@@ -177,9 +186,17 @@ impl Config {
         if self.rotated == 0 || !self.rotated.is_multiple_of(2) || self.rotated > key {
             return wrong("its rotations do not fit its heads");
         }
-        let Rotations { base, divisor, window_base, window_divisor } = self.rotations;
+        let Rotations { base, divisor, yarn, window_base, window_divisor } = self.rotations;
         let divided = divisor > 0.0 && window_divisor > 0.0;
-        if !(base >= 1.0 && window_base >= 1.0 && divided && (0.0..=1.0).contains(&self.epsilon)) {
+        // The ramp divides by the base's logarithm and by turns.
+        let ramp = yarn.is_none_or(|yarn| {
+            base > 1.0
+                && yarn.fast > 0.0
+                && yarn.slow > 0.0
+                && yarn.share <= 1.0
+                && (1e-3..=1e3).contains(&yarn.magnitude)
+        });
+        if !(base >= 1.0 && window_base >= 1.0 && divided && ramp && (0.0..=1.0).contains(&self.epsilon)) {
             return wrong("its rotation or normalization constants make no sense");
         }
         match self.experts {
@@ -255,21 +272,24 @@ impl Reader<'_> {
         let heads = self.number("attention.head_count", MAX_WIDTH)?;
         if self.architecture == "deepseek2" {
             let rotated = self.number("rope.dimension_count", MAX_HEAD_DIM)?;
-            let missing = "its latent attention is in the old form (`attn_kv_b`); convert it again";
-            let key =
-                self.optional("attention.key_length_mla", 1 << 16)?.ok_or_else(|| unusable(missing.to_owned()))?;
+            // Files from before llama.cpp took the up-projections apart (2025-04) say the widths after them, and lack `_mla`.
+            let (key, value, joined) = match self.optional("attention.key_length_mla", 1 << 16)? {
+                Some(key) => (key, self.number("attention.value_length_mla", MAX_HEAD_DIM)?, false),
+                None => {
+                    let key = self.number("attention.key_length", 1 << 16)?;
+                    (key, self.number("attention.value_length", MAX_HEAD_DIM)?, true)
+                }
+            };
             let plain = key.checked_sub(rotated).filter(|&plain| plain > 0);
             let plain = plain.ok_or_else(|| unusable("its rotations do not fit its heads".to_owned()))?;
-            if self.fraction("rope.scaling.yarn_log_multiplier")?.is_some_and(|m| m != 0.0) {
-                return Err(unusable("it stretches positions in the way `yarn`, which is not run here".to_owned()));
-            }
             return Ok(Attention::Latent {
                 heads,
                 latent: self.number("attention.kv_lora_rank", MAX_WIDTH)?,
                 plain,
-                value: self.number("attention.value_length_mla", MAX_HEAD_DIM)?,
+                value,
                 query_rank: self.optional("attention.q_lora_rank", MAX_WIDTH)?.filter(|&rank| rank > 0),
-                scale: 1.0 / (key as f32).sqrt(),
+                scale: (self.latent_growth()?.powi(2) / (key as f64).sqrt()) as f32,
+                joined,
             });
         }
         let kv_heads = self.optional("attention.head_count_kv", heads)?.unwrap_or(heads);
@@ -284,16 +304,20 @@ impl Reader<'_> {
         Ok(Attention::Grouped { heads, kv_heads, key, value, scale: 1.0 / (divided as f32).sqrt() })
     }
 
-    fn rotations(&self) -> Result<Rotations, GgufError> {
+    fn rotations(&self, context: usize) -> Result<Rotations, GgufError> {
         let base = self.fraction("rope.freq_base")?.unwrap_or(10_000.0);
-        let divisor = match self.header.text(&format!("{}.rope.scaling.type", self.architecture)) {
+        let (divisor, yarn) = match self.header.text(&format!("{}.rope.scaling.type", self.architecture)) {
             // Without a type it is linear; older files have another key (llama.cpp, `llama_model::load_hparams`).
             None => match self.fraction("rope.scaling.factor")? {
-                Some(factor) => factor,
-                None => self.fraction("rope.scale_linear")?.unwrap_or(1.0),
+                Some(factor) => (factor, None),
+                None => (self.fraction("rope.scale_linear")?.unwrap_or(1.0), None),
             },
-            Some("none") => 1.0,
-            Some("linear") => self.fraction("rope.scaling.factor")?.unwrap_or(1.0),
+            Some("none") => (1.0, None),
+            Some("linear") => (self.fraction("rope.scaling.factor")?.unwrap_or(1.0), None),
+            Some("yarn") => {
+                let divisor = self.fraction("rope.scaling.factor")?.unwrap_or(1.0);
+                (divisor, Some(self.yarn(context, divisor)?))
+            }
             Some(other) => {
                 let other = shown(other);
                 return Err(unusable(format!("it stretches positions in the way `{other}`, which is not run here")));
@@ -301,7 +325,56 @@ impl Reader<'_> {
         };
         let (default, window_divisor) = if self.architecture == "gemma3" { (10_000.0, 1.0) } else { (base, divisor) };
         let window_base = self.fraction("rope.freq_base_swa")?.unwrap_or(default);
-        Ok(Rotations { base, divisor, window_base, window_divisor })
+        Ok(Rotations { base, divisor, yarn, window_base, window_divisor })
+    }
+
+    fn yarn(&self, context: usize, divisor: f64) -> Result<Yarn, GgufError> {
+        if self.window(self.number("block_count", MAX_LAYERS)?)?.is_some() {
+            return Err(unusable(
+                "it has layers with a window and stretches positions in the way `yarn`, which is not run here together"
+                    .to_owned(),
+            ));
+        }
+        let trained = self.optional("rope.scaling.original_context_length", MAX_CONTEXT)?.filter(|&n| n > 0);
+        let of = |key: &str, default: f64| {
+            Ok::<_, GgufError>(self.fraction(&format!("rope.scaling.{key}"))?.filter(|&n| n >= 0.0).unwrap_or(default))
+        };
+        let share = of("yarn_ext_factor", 1.0)?;
+        // Without a ramp the file says itself how much longer vectors get.
+        let growth = if share == 0.0 { of("yarn_attn_factor", 1.0)? } else { self.yarn_growth(divisor)? };
+        Ok(Yarn {
+            trained: trained.unwrap_or(context) as f64,
+            fast: of("yarn_beta_fast", Yarn::FAST)?,
+            slow: of("yarn_beta_slow", Yarn::SLOW)?,
+            share,
+            magnitude: growth * of("attn_factor", 1.0)?,
+        })
+    }
+
+    /// The published "mscale" divided by "mscale_all_dim".
+    fn yarn_growth(&self, divisor: f64) -> Result<f64, GgufError> {
+        let multiplier = self.yarn_multiplier()?;
+        Ok(if multiplier == 0.0 {
+            Yarn::growth(divisor, 1.0)
+        } else if self.architecture == "deepseek2" {
+            1.0 // both are the same in every published one: what grows is the scale of the scores
+        } else {
+            Yarn::growth(divisor, 1.0) / Yarn::growth(divisor, multiplier)
+        })
+    }
+
+    /// "mscale_all_dim"; the file says a tenth of it for latent attention.
+    fn yarn_multiplier(&self) -> Result<f64, GgufError> {
+        let said = self.fraction("rope.scaling.yarn_log_multiplier")?.unwrap_or(0.0);
+        Ok(if self.architecture == "deepseek2" { said / 0.1 } else { said })
+    }
+
+    /// How much longer queries and keys of latent attention get, not their rotated parts alone: the scores' scale tells it.
+    fn latent_growth(&self) -> Result<f64, GgufError> {
+        let context = self.number("context_length", MAX_CONTEXT)?;
+        let Rotations { divisor, yarn, .. } = self.rotations(context)?;
+        let Some(yarn) = yarn else { return Ok(1.0) };
+        Ok(yarn.magnitude * Yarn::growth(divisor, self.yarn_multiplier()?))
     }
 
     fn window(&self, layers: usize) -> Result<Option<Window>, GgufError> {
@@ -343,9 +416,20 @@ impl Reader<'_> {
         let deepseek = self.architecture == "deepseek2";
         let feed_forward = self.number("expert_feed_forward_length", MAX_WIDTH)?;
         let shared = if deepseek { self.optional("expert_shared_count", 64)?.unwrap_or(0) * feed_forward } else { 0 };
-        if self.optional("expert_group_count", MAX_EXPERTS)?.is_some_and(|groups| groups > 1) {
-            return Err(unusable("its experts are chosen by groups, which is not run here".to_owned()));
-        }
+        let used = self.number("expert_used_count", MAX_EXPERTS)?;
+        let groups = match self.optional("expert_group_count", MAX_EXPERTS)? {
+            None | Some(0 | 1) => None,
+            Some(groups) => {
+                let of = self.number("expert_group_used_count", MAX_EXPERTS)?;
+                let each = count / groups;
+                if count % groups != 0 || each < 2 || of > groups || of * each < used {
+                    return Err(unusable(format!(
+                        "{used} of {count} experts cannot be chosen from {of} of {groups} groups"
+                    )));
+                }
+                Some(Groups { count: groups, used: of })
+            }
+        };
         let scores = match self.optional("expert_gating_func", 16)? {
             None | Some(0 | 1) => Scores::Softmax,
             Some(2) => Scores::Sigmoid,
@@ -355,13 +439,14 @@ impl Reader<'_> {
         };
         Ok(Some(Experts {
             count,
-            used: self.number("expert_used_count", MAX_EXPERTS)?,
+            used,
             feed_forward,
             shared,
             dense_layers: if deepseek { self.optional("leading_dense_block_count", layers)?.unwrap_or(0) } else { 0 },
             scores,
             normalized: if deepseek { self.flag("expert_weights_norm").unwrap_or(false) } else { true },
             scale: self.fraction("expert_weights_scale")?.filter(|&scale| scale != 0.0).unwrap_or(1.0) as f32,
+            groups,
         }))
     }
 }
@@ -461,7 +546,7 @@ mod tests {
             ("llama.attention.head_count", Value::U32(16), "makes no sense"),
             ("llama.attention.key_length", Value::U32(2048), "at most 1024"),
             ("llama.expert_count", Value::U32(8), "mixture"),
-            ("llama.rope.scaling.type", text("yarn"), "`yarn`"),
+            ("llama.rope.scaling.type", text("longrope"), "`longrope`"),
             ("llama.rope.dimension_count", Value::U32(17), "rotations"),
             ("llama.rope.freq_base", Value::F32(f32::NAN), "no finite number"),
             ("llama.rope.freq_base", Value::F32(0.0), "constants"),

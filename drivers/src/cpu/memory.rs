@@ -7,8 +7,10 @@
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+#[cfg(not(haechi_heap))]
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
+#[cfg_attr(haechi_heap, allow(dead_code))]
 const HUGE_PAGE: usize = 2 << 20;
 /// Allocations start at a multiple of this.
 pub(super) const LINE: usize = 64;
@@ -28,6 +30,25 @@ unsafe impl Send for Region {}
 // SAFETY: as above; `used` is atomic.
 unsafe impl Sync for Region {}
 
+/// Under `--cfg haechi_heap` memory comes from the allocator, to the byte: checkers of memory know its bounds, where a mapping
+/// hides what reaches beyond (tests/long.sh, `engine`).
+#[cfg(haechi_heap)]
+impl Region {
+    fn layout(bytes: usize) -> Result<std::alloc::Layout, std::io::Error> {
+        std::alloc::Layout::from_size_align(bytes, LINE).map_err(|_| std::io::ErrorKind::OutOfMemory.into())
+    }
+
+    /// Room for `bytes` bytes.
+    pub(super) fn new(bytes: usize) -> Result<Self, std::io::Error> {
+        let mapped_bytes = bytes.max(1);
+        // SAFETY: the layout is not empty.
+        let mapped = NonNull::new(unsafe { std::alloc::alloc_zeroed(Self::layout(mapped_bytes)?) });
+        let mapped = mapped.ok_or(std::io::ErrorKind::OutOfMemory)?;
+        Ok(Self { mapped, mapped_bytes, start: mapped, bytes, used: AtomicUsize::new(0) })
+    }
+}
+
+#[cfg(not(haechi_heap))]
 impl Region {
     /// Room for `bytes` bytes.
     ///
@@ -52,11 +73,12 @@ impl Region {
         }
         Ok(Self { mapped, mapped_bytes, start, bytes, used: AtomicUsize::new(0) })
     }
+}
 
+impl Region {
     /// The next `bytes` bytes, aligned to a cache line; `None` if the region is full.
     pub(super) fn take(&self, bytes: usize) -> Option<NonNull<u8>> {
-        let bytes = bytes.checked_next_multiple_of(LINE)?;
-        let at = self.used.fetch_add(bytes, Ordering::Relaxed);
+        let at = self.used.fetch_add(bytes.checked_next_multiple_of(LINE)?, Ordering::Relaxed);
         // SAFETY: in bounds, as just compared.
         (at.checked_add(bytes)? <= self.bytes).then(|| unsafe { self.start.add(at) })
     }
@@ -69,7 +91,13 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
+        #[cfg(haechi_heap)]
+        if let Ok(layout) = Self::layout(self.mapped_bytes) {
+            // SAFETY: exactly what was allocated.
+            unsafe { std::alloc::dealloc(self.mapped.as_ptr(), layout) };
+        }
         // SAFETY: exactly what was mapped; whoever took memory from the region holds it alive by an `Arc`.
+        #[cfg(not(haechi_heap))]
         let _ = unsafe { munmap(self.mapped.as_ptr().cast(), self.mapped_bytes) };
     }
 }

@@ -19,6 +19,8 @@ mod memory;
 mod model;
 mod ops;
 mod pass;
+mod placement;
+mod positions;
 mod product;
 mod team;
 mod weights;
@@ -28,6 +30,7 @@ use crate::{Backend, BackendError, Batch, Capabilities};
 
 pub use isa::Level;
 pub use measure::{KernelFigures, kernel_figures};
+pub use placement::pin_caller;
 
 use attention::PAGE;
 use cache::{Cache, CacheShape};
@@ -53,11 +56,14 @@ pub struct Limits {
     pub threads: usize,
     /// Which instructions to use; the best that there are if `None`.
     pub level: Option<Level>,
+    /// Keep each thread on a processor of its own; the calling one does it by [`pin_caller`]. Worth it where the processors
+    /// belong to nobody else: a thread that is kept where another program works holds up all.
+    pub pin: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { context: 8192, cache_tokens: 32_768, batch_tokens: 512, threads: 0, level: None }
+        Self { context: 8192, cache_tokens: 32_768, batch_tokens: 512, threads: 0, level: None, pin: false }
     }
 }
 
@@ -70,6 +76,8 @@ pub struct CpuBackend {
     scratch: Scratch,
     capabilities: Capabilities,
     weight_bytes: usize,
+    /// The batch that ran last, if its head may have been computed in part.
+    partly: Option<Batch>,
 }
 
 impl CpuBackend {
@@ -90,7 +98,7 @@ impl CpuBackend {
         let threads = if limits.threads == 0 { cores } else { limits.threads };
         let memory =
             |error: std::io::Error| unusable(format!("the system gives no memory or threads for it ({error})"));
-        let mut team = Team::new(threads).map_err(memory)?;
+        let mut team = Team::new(threads, limits.pin).map_err(memory)?;
 
         let context = limits.context.min(u32::try_from(config.context).unwrap_or(u32::MAX)).max(1);
         let pages = limits.cache_tokens.max(context).div_ceil(PAGE as u32);
@@ -117,13 +125,55 @@ impl CpuBackend {
             pages,
             page_bytes: shape.page_numbers() * 2,
         };
-        Ok(Self { model, level, team, cache, scratch, capabilities, weight_bytes })
+        Ok(Self { model, level, team, cache, scratch, capabilities, weight_bytes, partly: None })
     }
 
     /// Bytes of the packed weights.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
         self.weight_bytes
+    }
+
+    /// As [`Backend::forward`], with the experts that `experts` names instead of the router's choice: `[layer with
+    /// experts][token][experts of a token]`, each token's ascending. For proofs: where a choice is close, rounding turns it,
+    /// and what comes after cannot be compared.
+    ///
+    /// # Errors
+    /// As [`Backend::forward`]; [`BackendError::Refused`] if `experts` does not fit the network and the batch.
+    pub fn forward_with_experts(
+        &mut self,
+        batch: &Batch,
+        logits: &mut [f32],
+        experts: &[u32],
+    ) -> Result<(), BackendError> {
+        let wrong = || BackendError::Refused("these are no experts of this model for these tokens".to_owned());
+        let rules = self.model.config.experts.ok_or_else(wrong)?;
+        let layers = self.layers_with_experts();
+        let ascending =
+            |each: &[u32]| each.is_sorted_by(|a, b| a < b) && each.iter().all(|&e| (e as usize) < rules.count);
+        if experts.len() != layers * batch.tokens.len() * rules.used || !experts.chunks(rules.used).all(ascending) {
+            return Err(wrong());
+        }
+        self.run(batch, logits, Some(experts))
+    }
+
+    fn run(&mut self, batch: &Batch, logits: &mut [f32], experts: Option<&[u32]>) -> Result<(), BackendError> {
+        batch.check(&self.capabilities, logits)?;
+        self.partly = batch.likeliest_only.then(|| batch.clone());
+        let mut pass = Pass::new(&self.model, self.level, &self.cache, &mut self.scratch, batch, logits)
+            .map_err(|error| BackendError::Failed(format!("the system gives no memory ({error})")))?;
+        if let Some(experts) = experts {
+            pass.impose(experts);
+        }
+        self.team.run(&|member| pass.run(member));
+        Ok(())
+    }
+
+    /// Layers with experts.
+    #[must_use]
+    pub fn layers_with_experts(&self) -> usize {
+        let Config { layers, experts, .. } = &self.model.config;
+        experts.map_or(0, |experts| layers.saturating_sub(experts.dense_layers))
     }
 
     /// The instructions that it uses.
@@ -148,10 +198,20 @@ impl Backend for CpuBackend {
     }
 
     fn forward(&mut self, batch: &Batch, logits: &mut [f32]) -> Result<(), BackendError> {
+        self.run(batch, logits, None)
+    }
+
+    fn complete(&mut self, batch: &Batch, logits: &mut [f32]) -> Result<(), BackendError> {
         batch.check(&self.capabilities, logits)?;
+        // What the last layer gave is still there; the head only reads it.
+        let same =
+            self.partly.take().is_some_and(|partly| Batch { likeliest_only: batch.likeliest_only, ..partly } == *batch);
+        if !same {
+            return self.run(batch, logits, None);
+        }
         let pass = Pass::new(&self.model, self.level, &self.cache, &mut self.scratch, batch, logits)
             .map_err(|error| BackendError::Failed(format!("the system gives no memory ({error})")))?;
-        self.team.run(&|member| pass.run(member));
+        self.team.run(&|member| pass.run_head(member));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! A network's layers with their weights.
 
 use super::config::{Attention, Config, Experts};
+use super::positions::{Angles, Rotations};
 use super::weights::{Loader, Matrix};
 use crate::gguf::GgufError;
 
@@ -59,8 +60,10 @@ pub(super) enum Feed {
 
 /// A gated feed-forward part.
 pub(super) struct Gated {
-    /// Gate and up, sixteen rows in turn.
-    pub(super) gate_up: Matrix,
+    /// Gate and up, sixteen rows in turn; the gate alone if there is an `up`.
+    pub(super) gate: Matrix,
+    /// Where the file stores it in another format than the gate.
+    pub(super) up: Option<Matrix>,
     pub(super) down: Matrix,
 }
 
@@ -68,33 +71,6 @@ impl Gated {
     /// Numbers between the two products.
     pub(super) fn hidden(&self) -> usize {
         self.down.columns
-    }
-}
-
-/// Cosine and sine of every position's angles: `[position][rotated / 2]`.
-pub(super) struct Angles {
-    pub(super) cos: Vec<f32>,
-    pub(super) sin: Vec<f32>,
-    pub(super) half: usize,
-}
-
-impl Angles {
-    /// Angles: position · base^(-2i / rotated) for the i-th pair. Computed in f64: at position 100,000 an f32 angle is off
-    /// by 0.004.
-    fn new(context: usize, rotated: usize, base: f64, divisor: f64, factors: Option<&[f32]>) -> Self {
-        let half = rotated / 2;
-        let frequencies: Vec<f64> = (0..half)
-            .map(|i| {
-                let factor = factors.and_then(|factors| factors.get(i)).map_or(1.0, |&factor| f64::from(factor));
-                base.powf(-2.0 * i as f64 / rotated as f64) / (factor * divisor)
-            })
-            .collect();
-        let table = |function: fn(f64) -> f64| {
-            (0..context)
-                .flat_map(|position| frequencies.iter().map(move |f| function(position as f64 * f) as f32))
-                .collect()
-        };
-        Self { cos: table(f64::cos), sin: table(f64::sin), half }
     }
 }
 
@@ -111,7 +87,8 @@ impl Model {
         let layers = (0..config.layers).map(|layer| Layer::plan(&config, layer, loader)).collect::<Result<_, _>>()?;
         let head = if tied { embedding.clone() } else { loader.head("output.weight", vocabulary, width)? };
         let factors = loader.vector_if_any("rope_freqs.weight", rotated / 2)?;
-        let angles = |base, divisor| Angles::new(context, rotated, base, divisor, factors.as_deref());
+        let factors = factors.as_deref();
+        let Rotations { base, divisor, yarn, window_base, window_divisor } = rotations;
         let windowed = if config.window.is_some() { context } else { 0 };
         Ok(Self {
             embedding,
@@ -120,8 +97,8 @@ impl Model {
             head,
             head_in_halves: false,
             angles: [
-                angles(rotations.base, rotations.divisor),
-                Angles::new(windowed, rotated, rotations.window_base, rotations.window_divisor, factors.as_deref()),
+                Angles::new(context, rotated, base, divisor, yarn, factors),
+                Angles::new(windowed, rotated, window_base, window_divisor, None, factors),
             ],
             config,
         })
@@ -144,9 +121,9 @@ impl Layer {
                 Some(experts) => Feed::plan_mixture(experts, width, layer, loader)?,
                 None => {
                     let names = [&*name("ffn_gate"), &*name("ffn_up")];
-                    let gate_up = loader.gate_and_up(names, 0, 1, config.feed_forward, width)?;
+                    let (gate, up) = loader.gate_and_up(names, 0, 1, config.feed_forward, width)?;
                     let down = loader.matrix(&name("ffn_down"), width, config.feed_forward)?;
-                    Feed::Dense(Gated { gate_up, down })
+                    Feed::Dense(Gated { gate, up, down })
                 }
             },
             feed_after: norm(loader, norm_after, "post_ffw_norm")?,
@@ -182,7 +159,7 @@ impl AttentionWeights {
                 let output = loader.matrix(&name("attn_output"), width, heads * value)?;
                 Ok(Self::Grouped { inputs: [query, keys, values], bias, query_norm, key_norm, output })
             }
-            Attention::Latent { heads, latent, plain, value, query_rank, .. } => {
+            Attention::Latent { heads, latent, plain, value, query_rank, joined, .. } => {
                 let head = plain + rotated;
                 let query_down = match query_rank {
                     Some(rank) => {
@@ -197,10 +174,17 @@ impl AttentionWeights {
                 let (rows, kv) = (latent + rotated, name("attn_kv_a_mqa"));
                 let keys = loader.rotated_matrix(&kv, rows, width, rows, latent, rotated, neighbours)?;
                 let (k_b, v_b) = (name("attn_k_b"), name("attn_v_b"));
-                let absorbed =
-                    (0..heads).map(|head| loader.plane(&k_b, head, heads, latent, plain)).collect::<Result<_, _>>()?;
-                let values =
-                    (0..heads).map(|head| loader.plane(&v_b, head, heads, value, latent)).collect::<Result<_, _>>()?;
+                let both = (name("attn_kv_b"), [heads * (plain + value), latent]);
+                let of_head = |head: usize| -> Result<(Matrix, Matrix), GgufError> {
+                    if joined {
+                        let first = head * (plain + value);
+                        let absorbed = loader.turned(&both.0, both.1, first, plain)?;
+                        return Ok((absorbed, loader.part(&both.0, both.1, first + plain, value)?));
+                    }
+                    let absorbed = loader.plane(&k_b, head, heads, latent, plain)?;
+                    Ok((absorbed, loader.plane(&v_b, head, heads, value, latent)?))
+                };
+                let (absorbed, values) = (0..heads).map(of_head).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
                 Ok(Self::Latent {
                     query_down,
                     query,
@@ -225,14 +209,14 @@ impl Feed {
         let bias = loader.vector_if_any(&format!("blk.{layer}.exp_probs_b.bias"), count)?;
         let each = (0..count)
             .map(|expert| {
-                let gate_up = loader.gate_and_up(names, expert, count, feed_forward, width)?;
-                Ok(Gated { gate_up, down: loader.plane(&down, expert, count, width, feed_forward)? })
+                let (gate, up) = loader.gate_and_up(names, expert, count, feed_forward, width)?;
+                Ok(Gated { gate, up, down: loader.plane(&down, expert, count, width, feed_forward)? })
             })
             .collect::<Result<_, GgufError>>()?;
         let shared = if shared > 0 {
             let names = [&*name("ffn_gate_shexp"), &*name("ffn_up_shexp")];
-            let gate_up = loader.gate_and_up(names, 0, 1, shared, width)?;
-            Some(Gated { gate_up, down: loader.matrix(&name("ffn_down_shexp"), width, shared)? })
+            let (gate, up) = loader.gate_and_up(names, 0, 1, shared, width)?;
+            Some(Gated { gate, up, down: loader.matrix(&name("ffn_down_shexp"), width, shared)? })
         } else {
             None
         };

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use super::placement;
+
 /// Rounds of spinning before a thread sleeps: some 100 µs.
 const SPINS_BEFORE_SLEEP: u32 = 20_000;
 /// Rounds of spinning at a barrier before giving the processor away: others may need it to arrive.
@@ -73,8 +75,8 @@ pub(super) struct Member<'a> {
 }
 
 impl Team {
-    /// A team of `size` threads, the caller's among them.
-    pub(super) fn new(size: usize) -> Result<Self, std::io::Error> {
+    /// A team of `size` threads, the caller's among them; the others keep to a processor each if `pinned`.
+    pub(super) fn new(size: usize, pinned: bool) -> Result<Self, std::io::Error> {
         let shared = Arc::new(Shared {
             size: size.max(1),
             region: Line::default(),
@@ -91,8 +93,12 @@ impl Team {
         let mut team = Self { shared: Arc::clone(&shared), threads: Vec::new() };
         for index in 1..size {
             let shared = Arc::clone(&shared);
-            let thread =
-                std::thread::Builder::new().name(format!("cpu-{index}")).spawn(move || follow(&shared, index))?;
+            let thread = std::thread::Builder::new().name(format!("cpu-{index}")).spawn(move || {
+                if pinned {
+                    placement::pin(index);
+                }
+                follow(&shared, index);
+            })?;
             team.threads.push(thread);
         }
         Ok(team)
@@ -253,7 +259,7 @@ mod tests {
     #[test]
     fn everything_is_done_once_and_seen_by_all() {
         for size in [1, 2, 5] {
-            let mut team = Team::new(size).unwrap();
+            let mut team = Team::new(size, false).unwrap();
             for round in 0..50 {
                 let counts: Vec<AtomicUsize> = (0..37).map(|_| AtomicUsize::new(0)).collect();
                 team.run(&|member| {
@@ -279,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_panic_reaches_the_caller_and_the_team_lives_on() {
-        let mut team = Team::new(3).unwrap();
+        let mut team = Team::new(3, true).unwrap();
         for at in 0..3 {
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 team.run(&|member| {

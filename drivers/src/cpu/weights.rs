@@ -9,14 +9,19 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::config::unusable;
-use super::format::{Format, LOW_PLANE_BYTES};
+use super::format::{BLOCK, Format, LOW_PLANE_BYTES};
 use super::isa::{Level, TILE_ROWS};
 use super::memory::{LINE, Region};
 use super::product::{Kernels, kernels};
 use super::team::Team;
 use crate::gguf::{self, DType, GgufError, TensorInfo, shown};
-use crate::quant::dequantize;
+use crate::quant::{dequantize, quantize};
 
+/// The end of the name of latent attention's two up-projections in one matrix.
+const JOINED: &str = ".attn_kv_b.weight";
+/// How what is turned round is kept: its blocks would run across the file's. Half floats keep each number to 1 in 2,000,
+/// far below the steps of any format of fewer bits.
+const TURNED: Format = Format::F16;
 /// Bytes of the file that a thread reads at once.
 const READ_BYTES: usize = 256 << 10;
 
@@ -83,6 +88,20 @@ impl Matrix {
         (sum / count).abs() < 0.25 && squares / count < 23.0
     }
 
+    /// Packs rows of the file's bytes into tile `tile`.
+    ///
+    /// # Safety
+    /// The matrix has this tile, and nobody else reads or writes it meanwhile.
+    unsafe fn pack(&self, tile: usize, rows: &[&[u8]]) {
+        // SAFETY: a tile has so many bytes; the caller vouches for the rest.
+        let (tile, low) = unsafe {
+            let low = self.low(tile).cast_mut();
+            let low = if low.is_null() { &mut [] } else { std::slice::from_raw_parts_mut(low, self.low_bytes()) };
+            (std::slice::from_raw_parts_mut(self.tile(tile).cast_mut(), self.tile_bytes), low)
+        };
+        self.format.pack(rows, tile, low);
+    }
+
     /// Row `row` as numbers; `out` has `columns` places. False if there is no such row.
     pub(super) fn row(&self, row: usize, out: &mut [f32]) -> bool {
         if row >= self.rows {
@@ -109,13 +128,16 @@ enum Source {
     /// Heads of `head` rows, in each of which `rotated` rows from `start` on are pairs of neighbours: all first ones come
     /// before all second ones, so that every family rotates alike. Scores do not change: keys are exchanged as queries are.
     Exchanged { tensor: TensorInfo, head: usize, start: usize, rotated: usize },
+    /// Rows `first..` of a tensor turned round: row `i` is column `i` of all of them.
+    Turned { tensor: TensorInfo, first: usize },
 }
 
 impl Source {
     /// Tensor and file row of row `row`.
     fn row(&self, row: usize) -> (&TensorInfo, usize) {
         match self {
-            Self::Plain { tensor, first } => (tensor, first + row),
+            // Turned round: that many rows are read whole, see `pack_turned`.
+            Self::Plain { tensor, first } | Self::Turned { tensor, first } => (tensor, first + row),
             Self::Interleaved { gate, up, first } => {
                 let (pair, within) = (row / (2 * TILE_ROWS), row % (2 * TILE_ROWS));
                 let tensor = if within < TILE_ROWS { gate } else { up };
@@ -161,6 +183,10 @@ impl<'a> Loader<'a> {
                 // No overflow: the header was compared with the file's length, and a tile is at most twice its rows.
                 // A second plane begins on a line of its own.
                 bytes += planes * (rows.div_ceil(TILE_ROWS) * format.tile_bytes(columns) + 2 * LINE);
+                if tensor.name.ends_with(JOINED) {
+                    bytes += TURNED.tile_bytes(rows.next_multiple_of(BLOCK)) * columns.div_ceil(TILE_ROWS);
+                    bytes += rows * LINE; // each of at most so many heads begins on a line of its own
+                }
             }
         }
         let region = Region::new(bytes).map_err(|error| {
@@ -304,10 +330,41 @@ impl<'a> Loader<'a> {
         self.place(name, tensor.dtype, rows, columns, source)
     }
 
-    /// Plane `plane` of the gates and of what they let through, sixteen rows in turn: `[2 * rows, columns]`.
+    /// `count` rows from `first` on of the matrix `[rows, columns]` named `name`.
     ///
     /// # Errors
-    /// As [`Loader::matrix`], and if the two are of different formats.
+    /// As [`Loader::matrix`].
+    pub(super) fn part(
+        &mut self,
+        name: &str,
+        [rows, columns]: [usize; 2],
+        first: usize,
+        count: usize,
+    ) -> Result<Matrix, GgufError> {
+        let tensor = self.shaped(name, &[columns, rows])?;
+        self.place(name, tensor.dtype, count, columns, Source::Plain { tensor: tensor.clone(), first })
+    }
+
+    /// As [`Loader::part`], turned round: `[columns, count]`.
+    ///
+    /// # Errors
+    /// As [`Loader::matrix`].
+    pub(super) fn turned(
+        &mut self,
+        name: &str,
+        [rows, columns]: [usize; 2],
+        first: usize,
+        count: usize,
+    ) -> Result<Matrix, GgufError> {
+        let tensor = self.shaped(name, &[columns, rows])?;
+        self.place_as(name, TURNED, columns, count, Source::Turned { tensor: tensor.clone(), first })
+    }
+
+    /// Plane `plane` of the gates and of what they let through: sixteen rows in turn, `[2 * rows, columns]`; or, if the file
+    /// stores them in different formats, each by itself, `[rows, columns]`.
+    ///
+    /// # Errors
+    /// As [`Loader::matrix`].
     pub(super) fn gate_and_up(
         &mut self,
         names: [&str; 2],
@@ -315,18 +372,15 @@ impl<'a> Loader<'a> {
         planes: usize,
         rows: usize,
         columns: usize,
-    ) -> Result<Matrix, GgufError> {
+    ) -> Result<(Matrix, Option<Matrix>), GgufError> {
         let [gate, up] = names.map(|name| self.shaped(name, &[columns, rows, planes]));
         let (gate, up) = (gate?, up?);
         if gate.dtype != up.dtype {
-            let (a, b) = (gate.dtype.name, up.dtype.name);
-            return Err(unusable(format!(
-                "`{}` is stored as {a} and `{}` as {b}, which is not run here",
-                names[0], names[1]
-            )));
+            let [gate, up] = names.map(|name| self.plane(name, plane, planes, rows, columns));
+            return Ok((gate?, Some(up?)));
         }
         let source = Source::Interleaved { gate: gate.clone(), up: up.clone(), first: plane * rows };
-        self.place(names[0], gate.dtype, 2 * rows, columns, source)
+        Ok((self.place(names[0], gate.dtype, 2 * rows, columns, source)?, None))
     }
 
     /// As [`Loader::matrix`]; in each head of `head` rows the `rotated` rows from `start` on are exchanged if `neighbours`.
@@ -388,7 +442,7 @@ impl<'a> Loader<'a> {
     pub(super) fn read(self, team: &mut Team) -> Result<(), GgufError> {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Older files hold the latent's up-projection twice: whole, and split for keys and values.
-        let known = |name: &str| taken.contains(name) || name.ends_with(".attn_kv_b.weight");
+        let known = |name: &str| taken.contains(name) || name.ends_with(JOINED);
         if let Some(tensor) = self.file.header().tensors.iter().find(|tensor| !known(&tensor.name)) {
             let name = shown(&tensor.name);
             return Err(unusable(format!("its tensor `{name}` has no place in a network of its kind that runs here")));
@@ -419,6 +473,9 @@ impl<'a> Loader<'a> {
         tiles: std::ops::Range<usize>,
         buffers: &mut [Vec<u8>; 2],
     ) -> Result<(), GgufError> {
+        if let Source::Turned { tensor, first } = source {
+            return self.pack_turned(matrix, tensor, *first, tiles, &mut buffers[0]);
+        }
         let row_bytes = matrix.format.file_row_bytes(matrix.columns);
         let at_once = (READ_BYTES / (TILE_ROWS * row_bytes).max(1)).max(1);
         let mut from = tiles.start;
@@ -453,15 +510,36 @@ impl<'a> Loader<'a> {
                     })
                     .collect();
                 // SAFETY: the tile lies in this matrix's part of the region, and no other member has this tile.
-                let (tile, low) = unsafe {
-                    let low = matrix.low(tile).cast_mut();
-                    let low =
-                        if low.is_null() { &mut [] } else { std::slice::from_raw_parts_mut(low, matrix.low_bytes()) };
-                    (std::slice::from_raw_parts_mut(matrix.tile(tile).cast_mut(), matrix.tile_bytes), low)
-                };
-                matrix.format.pack(&rows, tile, low);
+                unsafe { matrix.pack(tile, &rows) };
             }
             from = to;
+        }
+        Ok(())
+    }
+
+    /// As [`Loader::pack`], for columns that become rows.
+    fn pack_turned(
+        &self,
+        matrix: &Matrix,
+        tensor: &TensorInfo,
+        first: usize,
+        tiles: std::ops::Range<usize>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), GgufError> {
+        let (count, columns) = (matrix.columns, matrix.rows);
+        let bytes = self.file.read_rows(tensor, first as u64, count as u64, buffer)?;
+        let mut numbers = vec![0.0; count * columns];
+        dequantize(tensor.dtype, bytes, &mut numbers)?;
+        for tile in tiles {
+            let rows = (tile * TILE_ROWS..columns.min((tile + 1) * TILE_ROWS)).map(|column| {
+                let turned: Vec<f32> = numbers.iter().skip(column).step_by(columns).copied().collect();
+                let mut row = Vec::new();
+                quantize(DType::F16, &turned, None, &mut row)?;
+                Ok(row)
+            });
+            let rows = rows.collect::<Result<Vec<Vec<u8>>, GgufError>>()?;
+            // SAFETY: as in `pack`.
+            unsafe { matrix.pack(tile, &rows.iter().map(Vec::as_slice).collect::<Vec<_>>()) };
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Why there is no answer. No text of a request is quoted.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 use crate::BackendError;
@@ -21,6 +23,15 @@ pub enum EngineError {
     /// The chat template, or turns that do not fit it.
     #[error(transparent)]
     Chat(#[from] ChatError),
+    /// The model that guesses is of another vocabulary.
+    #[error(
+        "HAECHI-0522: the model that guesses, {}, has another vocabulary than the one that answers; name a smaller one of \
+         the same family, or none", path.display()
+    )]
+    Draft {
+        /// Its file.
+        path: PathBuf,
+    },
     /// The prompt leaves no room for an answer, now or ever.
     #[error("HAECHI-0508: the prompt has {prompt} tokens, the model reads {context}; ask about less")]
     TooLong {
@@ -59,6 +70,7 @@ impl EngineError {
             Self::Tokenizer(TokenizerError::Text(_)) => "HAECHI-0505",
             Self::Chat(ChatError::Template(_)) => "HAECHI-0506",
             Self::Chat(ChatError::Turns(_)) => "HAECHI-0507",
+            Self::Draft { .. } => "HAECHI-0522",
             Self::TooLong { .. } => "HAECHI-0508",
             Self::Backend(BackendError::Refused(_)) => "HAECHI-0509",
             Self::Backend(BackendError::Failed(_)) => "HAECHI-0510",

@@ -26,7 +26,7 @@ use crate::cpu::{CpuBackend, Limits};
 use crate::gguf::{self, GgufError};
 use crate::grammar::{Compiler, Grammar, GrammarError, Guide};
 use crate::sampling::Sampler;
-use crate::speculation::Drafter;
+use crate::speculation::{CROWD, Drafter, ModelDrafter};
 use crate::tokenizer::Tokenizer;
 use crate::{Backend, BackendError, Capabilities};
 
@@ -89,7 +89,16 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start`].
     pub fn start_with(path: &Path, settings: Settings) -> Result<Self, EngineError> {
-        Self::load(path, settings, Manner::Chat)
+        Self::load(path, None, settings, Manner::Chat)
+    }
+
+    /// As [`Engine::start_with`]; the small model in the file `draft`, of the same vocabulary, guesses where the text gives no
+    /// hint. It changes how many passes an answer takes and nothing else.
+    ///
+    /// # Errors
+    /// As [`Engine::start`], for both files; [`EngineError::Draft`] if the vocabularies differ.
+    pub fn start_drafted(path: &Path, draft: Option<&Path>, settings: Settings) -> Result<Self, EngineError> {
+        Self::load(path, draft, settings, Manner::Chat)
     }
 
     /// As [`Engine::start_with`], for measuring: a prompt is the bare text of its turns, and no token ends an answer.
@@ -97,10 +106,10 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start`].
     pub fn start_bare(path: &Path, settings: Settings) -> Result<Self, EngineError> {
-        Self::load(path, settings, Manner::Bare)
+        Self::load(path, None, settings, Manner::Bare)
     }
 
-    fn load(path: &Path, settings: Settings, manner: Manner) -> Result<Self, EngineError> {
+    fn load(path: &Path, draft: Option<&Path>, settings: Settings, manner: Manner) -> Result<Self, EngineError> {
         let file = gguf::File::open(path)?;
         let mut tokenizer = Tokenizer::from_header(file.header())?;
         let template = match manner {
@@ -133,7 +142,8 @@ impl Engine {
             context: capabilities.context,
             vocabulary: capabilities.vocabulary,
         };
-        Self::with_backend(Box::new(backend), tokenizer, template, info, settings)
+        let drafter = draft.map(|draft| load_drafter(draft, file.header(), &capabilities.clone(), settings.limits));
+        Self::with_drafter(Box::new(backend), drafter.transpose()?, tokenizer, template, info, settings)
     }
 
     /// An engine over any backend.
@@ -179,7 +189,12 @@ impl Engine {
         );
         let thread = std::thread::Builder::new()
             .name("model".to_owned())
-            .spawn(move || worker.run(&heard))
+            .spawn(move || {
+                if settings.limits.pin {
+                    crate::cpu::pin_caller();
+                }
+                worker.run(&heard);
+            })
             .map_err(|_| EngineError::Gone)?;
         let queue = settings.queue.max(1);
         Ok(Self {
@@ -327,6 +342,27 @@ impl Engine {
             queued: Instant::now(),
         })
     }
+}
+
+/// The model that guesses. Only as many sequences are guessed for as are no crowd.
+fn load_drafter(
+    path: &Path,
+    answers: &gguf::Header,
+    capabilities: &Capabilities,
+    limits: Limits,
+) -> Result<Box<dyn Drafter>, EngineError> {
+    let file = gguf::File::open(path)?;
+    let tokens =
+        |header: &gguf::Header| header.texts("tokenizer.ggml.tokens").map(<[String]>::to_vec).unwrap_or_default();
+    let (small, large) = (tokens(file.header()), tokens(answers));
+    // Families pad their vocabularies to different lengths.
+    if small.is_empty() || small.iter().zip(&large).any(|(a, b)| a != b) {
+        return Err(EngineError::Draft { path: path.to_owned() });
+    }
+    let context = capabilities.context;
+    let cache_tokens = context.saturating_mul(u32::try_from(CROWD).unwrap_or(1) - 1);
+    let backend = CpuBackend::load(&file, Limits { context, cache_tokens, ..limits })?;
+    Ok(Box::new(ModelDrafter::new(Box::new(backend))))
 }
 
 impl Drop for Engine {

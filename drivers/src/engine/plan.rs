@@ -1,7 +1,10 @@
 //! Which tokens go into the next pass.
 //!
-//! Those that answer come first, one token each and what was drafted for them. Prompts share the room that is left, but no
+//! Those that answer come first, one token each and what was drafted for them. Prompts get the room that is left, but no
 //! more than a chunk of it while somebody answers: so a long prompt holds up everybody's next token by one chunk at most.
+
+/// Of the room for prompts, one part in so many is kept for the one that was admitted first.
+const KEPT: usize = 4;
 
 /// What one sequence could put into the next pass. The items of a plan stand in the order in which they were admitted.
 #[derive(Debug, Clone, Default)]
@@ -53,20 +56,24 @@ fn read(items: &[Item], mut room: usize) -> Vec<(usize, usize)> {
             readers.push(index);
         }
     }
-    // Equal shares, so that a short prompt is read at once beside a long one; what some do not need goes to the first.
+    // One after another, whoever has least left to read first: of equal prompts that come together half are read in half the
+    // time, where equal shares would finish all of them at the end. A part is kept for whoever was admitted first, so that
+    // nobody is passed over for ever.
+    let left = |index: usize| items.get(index).map_or(0, |item| item.to_read);
+    let kept = (room / KEPT).max(1);
+    let first = readers.iter().min().map(|&index| (index, left(index).min(kept).min(room)));
+    room -= first.map_or(0, |(_, piece)| piece);
+    readers.sort_by_key(|&index| (left(index), index));
     let mut pieces: Vec<(usize, usize)> = Vec::new();
-    for (place, &index) in readers.iter().enumerate() {
-        let share = room.div_ceil(readers.len() - place);
-        let piece = items.get(index).map_or(0, |item| item.to_read).min(share);
-        room -= piece;
-        pieces.push((index, piece));
-    }
-    for (index, piece) in &mut pieces {
-        let more = items.get(*index).map_or(0, |item| item.to_read - *piece).min(room);
-        *piece += more;
+    for index in readers {
+        let had = first.filter(|(first, _)| *first == index).map_or(0, |(_, piece)| piece);
+        let more = (left(index) - had).min(room);
         room -= more;
+        if had + more > 0 {
+            pieces.push((index, had + more));
+        }
     }
-    pieces.retain(|(_, piece)| *piece > 0);
+    pieces.sort_unstable();
     pieces
 }
 
@@ -94,6 +101,14 @@ mod tests {
         assert_eq!(plan(&items[1..2], 3, 64), [(0, 3)], "one draft does not fit");
         assert_eq!(plan(&items, 2, 64), [(1, 1), (3, 1)], "no room for a prompt or a draft");
         assert!(plan(&[], 512, 64).is_empty());
+    }
+
+    #[test]
+    fn prompts_are_read_one_after_another_the_shortest_first() {
+        assert_eq!(plan(&[reads(300), reads(300), reads(300)], 512, 64), [(0, 300), (1, 212)], "equals in their order");
+        assert_eq!(plan(&[reads(1000), reads(600), reads(30)], 512, 64), [(0, 128), (1, 354), (2, 30)]);
+        assert_eq!(plan(&[reads(1000), reads(600)], 512, 64), [(0, 128), (1, 384)], "the first is not passed over");
+        assert_eq!(plan(&[reads(9), reads(2)], 1, 1), [(0, 1)], "nor where there is hardly room");
     }
 
     #[test]

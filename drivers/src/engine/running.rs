@@ -11,7 +11,7 @@ use super::request::{Done, Finish, Priority};
 use super::stop::StopWatch;
 use crate::BackendError;
 use crate::grammar::{GrammarError, Guide};
-use crate::sampling::{Odds, Sampler};
+use crate::sampling::{Odds, Sampler, likeliest};
 use crate::speculation::{Trust, verify};
 use crate::tokenizer::{Detokenizer, Tokenizer};
 
@@ -36,11 +36,6 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// See [`Batch::likeliest_only`](crate::Batch::likeliest_only): a grammar may leave any token.
-    pub(super) fn needs_likeliest_only(&self) -> bool {
-        self.guide.is_none() && self.sampler.wants_likeliest_only()
-    }
-
     /// Why it ends before its time, if it does.
     pub(super) fn broken_off(&self, now: Instant) -> Option<Finish> {
         if self.cancelled.load(Ordering::Relaxed) {
@@ -99,6 +94,10 @@ pub(super) struct Running {
     /// Tokens guessed to follow the last one, for the next pass.
     pub(super) drafts: Vec<u32>,
     pub(super) trust: Trust,
+    /// Whether the likeliest token as a rule fits the form.
+    form_trust: Trust,
+    /// The likeliest token, which fits the form.
+    fitting: Option<u32>,
     passes: u32,
     cached: usize,
     detokenizer: Detokenizer,
@@ -130,6 +129,8 @@ impl Running {
             served: 0,
             drafts: Vec::new(),
             trust: Trust::default(),
+            form_trust: Trust::default(),
+            fitting: None,
             passes: 0,
             cached,
             detokenizer: Detokenizer::default(),
@@ -167,6 +168,25 @@ impl Running {
     /// Tokens that it may be given at once, at most.
     pub(super) fn left(&self) -> usize {
         self.order.max_tokens.saturating_sub(self.generated().len())
+    }
+
+    /// See [`Batch::likeliest_only`](crate::Batch::likeliest_only), for `rows` rows of logits. A form may need any token; but
+    /// where the likeliest mostly fits, it is asked for first. Asked once for each pass.
+    pub(super) fn needs_likeliest_only(&mut self, rows: usize) -> bool {
+        let formed = self.order.guide.is_some();
+        self.order.sampler.wants_likeliest_only() && (!formed || rows == 1 && self.form_trust.asks())
+    }
+
+    /// Looks whether the likeliest token of the only row fits the form, and remembers it; false if others are needed, of which
+    /// the row may not tell. True if nothing needs to be known.
+    pub(super) fn likeliest_fits(&mut self, row: &[f32]) -> bool {
+        let Some(guide) = &mut self.order.guide else { return true };
+        if !self.order.sampler.wants_likeliest_only() {
+            return true; // its rows are whole
+        }
+        self.fitting = likeliest(row).filter(|&token| guide.allows(token));
+        self.form_trust.hear(usize::from(self.fitting.is_some()));
+        self.fitting.is_some()
     }
 
     /// Takes part in a pass that ran `count` of its tokens, the last of them guessed ones if it answers, and gave `rows` of
@@ -217,6 +237,10 @@ impl Running {
     /// Chooses the token after the last one.
     fn choose(&mut self, row: &mut [f32]) -> Result<u32, NoToken> {
         let Order { sampler, guide, prompt, .. } = &mut self.order;
+        if let (Some(guide), Some(token)) = (&mut *guide, self.fitting.take()) {
+            guide.take(token)?;
+            return Ok(token);
+        }
         // As the model said it: guide and sampler change the row.
         let said = sampler.odds().map(|top| (row.to_vec(), top));
         if let Some(guide) = guide {

@@ -278,7 +278,7 @@ impl Worker {
             let rows = if count < running.to_read() { 0 } else { 1 + guessed.len() };
             if rows > 0 {
                 batch.want_last_of(u32::try_from(rows).unwrap_or(u32::MAX));
-                batch.likeliest_only &= running.order.needs_likeliest_only();
+                batch.likeliest_only &= running.needs_likeliest_only(rows);
             }
             if reads {
                 running.read_at = now;
@@ -292,7 +292,25 @@ impl Worker {
         let Self { backend, logits, .. } = self;
         logits.resize(batch.wanted.len() * vocabulary, 0.0);
         forward(backend.as_mut(), &batch, logits)?;
+        if !self.likeliest_fit(&carried, vocabulary) && batch.likeliest_only {
+            batch.likeliest_only = false;
+            let Self { backend, logits, .. } = self;
+            complete(backend.as_mut(), &batch, logits)?;
+        }
         self.take_tokens(&carried, vocabulary)
+    }
+
+    /// Looks at the only row of each answer that has a form; false if one needs more than its likeliest token.
+    fn likeliest_fit(&mut self, carried: &[(usize, usize, usize)], vocabulary: usize) -> bool {
+        let (mut rows, mut fit) = (self.logits.chunks(vocabulary), true);
+        for &(index, _, wanted) in carried {
+            let mut own = rows.by_ref().take(wanted);
+            if let (1, Some(row), Some(running)) = (wanted, own.next(), self.running.get_mut(index)) {
+                fit &= running.likeliest_fits(row);
+            }
+            own.for_each(drop);
+        }
+        fit
     }
 
     /// Chooses the tokens that a pass asked for, and keeps the pages that it filled.
@@ -369,7 +387,15 @@ fn beginning(prompt: &[u32]) -> &[u32] {
 
 /// A pass that turns a panic inside the runtime into a failure: the thread, and the role, live on.
 fn forward(backend: &mut dyn Backend, batch: &Batch, logits: &mut [f32]) -> Result<(), BackendError> {
-    // Unwind safe: after a failure nothing is read that was written before.
-    catch_unwind(AssertUnwindSafe(|| backend.forward(batch, logits)))
+    guarded(|| backend.forward(batch, logits))
+}
+
+fn complete(backend: &mut dyn Backend, batch: &Batch, logits: &mut [f32]) -> Result<(), BackendError> {
+    guarded(|| backend.complete(batch, logits))
+}
+
+/// A panic is a failure. Unwind safe: after one nothing is read that was written before.
+fn guarded(run: impl FnOnce() -> Result<(), BackendError>) -> Result<(), BackendError> {
+    catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|_| Err(BackendError::Failed("it hit a fault in the program".to_owned())))
 }

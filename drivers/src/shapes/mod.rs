@@ -51,6 +51,8 @@ pub struct Shape {
     pub context: u32,
     /// Base of the rotary positions.
     pub rope_base: f32,
+    /// Positions are stretched so many times by YaRN; 1 if they are not.
+    pub yarn: u32,
     /// Output weights are the token embeddings.
     pub tied: bool,
     /// Routed experts.
@@ -72,6 +74,10 @@ pub struct Experts {
     pub shared: u64,
     /// First layers that have a dense part instead.
     pub dense_layers: u64,
+    /// Groups of experts, and how many of them a token's experts come from; no groups where it is 1.
+    pub groups: u64,
+    /// See `groups`.
+    pub groups_used: u64,
 }
 
 /// Multi-head latent attention.
@@ -100,10 +106,15 @@ const LLAMA_TINY: Shape = Shape {
     vocabulary: 1024,
     context: 2048,
     rope_base: 10_000.0,
+    yarn: 1,
     tied: false,
     experts: None,
     latent: None,
 };
+
+/// What most mixtures have.
+const ONE_GROUP: Experts =
+    Experts { count: 8, used: 2, width: 256, shared: 0, dense_layers: 0, groups: 1, groups_used: 1 };
 
 /// Multi-head latent attention and sigmoid-gated experts, in the shape of DeepSeek-V3 made small.
 const L1_TINY: Shape = Shape {
@@ -114,13 +125,13 @@ const L1_TINY: Shape = Shape {
     kv_heads: 1,
     head_width: 192,
     rope_base: 1_000_000.0,
-    experts: Some(Experts { count: 8, used: 2, width: 256, shared: 1, dense_layers: 1 }),
+    experts: Some(Experts { count: 8, used: 2, width: 256, shared: 1, dense_layers: 1, ..ONE_GROUP }),
     latent: Some(Latent { rank: 256, nope: 128, rope: 64, value: 128 }),
     ..LLAMA_TINY
 };
 
 /// Every shape there is.
-pub const SHAPES: [Shape; 12] = [
+pub const SHAPES: [Shape; 15] = [
     // As published for `learning-unit/L1-16B-A3B` (model card, 2026-08): 16.2 billion weights, 3.2 of them for a token.
     Shape {
         name: "l1",
@@ -130,7 +141,7 @@ pub const SHAPES: [Shape; 12] = [
         heads: 16,
         vocabulary: 151_552,
         context: 32_768,
-        experts: Some(Experts { count: 64, used: 8, width: 1408, shared: 1, dense_layers: 1 }),
+        experts: Some(Experts { count: 64, used: 8, width: 1408, shared: 1, dense_layers: 1, ..ONE_GROUP }),
         latent: Some(Latent { rank: 512, nope: 128, rope: 64, value: 128 }),
         ..L1_TINY
     },
@@ -138,7 +149,22 @@ pub const SHAPES: [Shape; 12] = [
     // As the large one, experts' rows are no whole number of K blocks, so other types step in.
     Shape {
         name: "l1-odd",
-        experts: Some(Experts { count: 16, used: 4, width: 352, shared: 1, dense_layers: 1 }),
+        experts: Some(Experts { count: 16, used: 4, width: 352, shared: 1, dense_layers: 1, ..ONE_GROUP }),
+        ..L1_TINY
+    },
+    // As DeepSeek-V3 itself: stretched positions, experts by groups.
+    Shape {
+        name: "deepseek3-tiny",
+        yarn: 8,
+        experts: Some(Experts {
+            count: 16,
+            used: 4,
+            shared: 1,
+            dense_layers: 1,
+            groups: 4,
+            groups_used: 2,
+            ..ONE_GROUP
+        }),
         ..L1_TINY
     },
     Shape {
@@ -154,6 +180,15 @@ pub const SHAPES: [Shape; 12] = [
     },
     LLAMA_TINY,
     Shape { name: "qwen2-tiny", architecture: "qwen2", cutting: "qwen2", rope_base: 1_000_000.0, ..LLAMA_TINY },
+    Shape { name: "llama-yarn-tiny", yarn: 4, ..LLAMA_TINY },
+    Shape {
+        name: "qwen2-yarn-tiny",
+        architecture: "qwen2",
+        cutting: "qwen2",
+        rope_base: 1_000_000.0,
+        yarn: 4,
+        ..LLAMA_TINY
+    },
     // A head is wider than hidden / heads, as in the published ones.
     Shape {
         name: "qwen3-tiny",
@@ -170,7 +205,7 @@ pub const SHAPES: [Shape; 12] = [
         cutting: "qwen2",
         head_width: 128,
         rope_base: 1_000_000.0,
-        experts: Some(Experts { count: 16, used: 4, width: 256, shared: 0, dense_layers: 0 }),
+        experts: Some(Experts { count: 16, used: 4, width: 256, shared: 0, dense_layers: 0, ..ONE_GROUP }),
         ..LLAMA_TINY
     },
     // Seven layers: the sixth sees everything, the others a window.
@@ -218,12 +253,12 @@ impl Shape {
     }
 }
 
-/// Writes a model of this shape to the file `path`; see [`make`].
+/// Writes a model of this shape to the file `path`, which must not exist; see [`make`].
 ///
 /// # Errors
-/// [`GgufError::Write`].
+/// [`GgufError::Write`]; that the file exists is one of its causes.
 pub fn make_file(shape: &Shape, recipe: Recipe, seed: u64, path: &Path) -> Result<(), GgufError> {
-    File::create(path)
+    File::create_new(path)
         .and_then(|out| make(shape, recipe, seed, BufWriter::with_capacity(PIECE_BYTES, out)))
         .map_err(|source| GgufError::Write { path: path.to_owned(), source })
 }

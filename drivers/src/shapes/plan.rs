@@ -25,6 +25,14 @@ pub(super) fn metadata(shape: &Shape, recipe: Recipe) -> BTreeMap<String, Value>
     set("attention.head_count_kv", number(shape.kv_heads));
     set("attention.layer_norm_rms_epsilon", Value::F32(1e-6));
     set("rope.freq_base", Value::F32(shape.rope_base));
+    if shape.yarn > 1 {
+        set("rope.scaling.type", Value::String("yarn".to_owned()));
+        set("rope.scaling.factor", Value::F32(shape.yarn as f32));
+        set("rope.scaling.original_context_length", Value::U32(shape.context / shape.yarn));
+        if shape.latent.is_some() {
+            set("rope.scaling.yarn_log_multiplier", Value::F32(0.1)); // DeepSeek-V3's mscale_all_dim of 1
+        }
+    }
     set("vocab_size", Value::U32(shape.vocabulary));
     match shape.latent {
         None => {
@@ -43,7 +51,7 @@ pub(super) fn metadata(shape: &Shape, recipe: Recipe) -> BTreeMap<String, Value>
             set("rope.dimension_count", number(rope));
         }
     }
-    if let Some(Experts { count, used, width, shared, dense_layers }) = shape.experts {
+    if let Some(Experts { count, used, width, shared, dense_layers, groups, groups_used }) = shape.experts {
         set("expert_count", number(count));
         set("expert_used_count", number(used));
         set("expert_feed_forward_length", number(width));
@@ -53,6 +61,10 @@ pub(super) fn metadata(shape: &Shape, recipe: Recipe) -> BTreeMap<String, Value>
             set("expert_weights_norm", Value::Bool(true));
             set("expert_weights_scale", Value::F32(2.5));
             set("expert_gating_func", Value::U32(SIGMOID));
+            if groups > 1 {
+                set("expert_group_count", number(groups));
+                set("expert_group_used_count", number(groups_used));
+            }
         }
     }
     if shape.architecture == "gemma3" {

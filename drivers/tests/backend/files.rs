@@ -5,9 +5,9 @@ use std::path::Path;
 
 use haechi_drivers::bench::model::{self, Order};
 use haechi_drivers::cpu;
-use haechi_drivers::engine::{Done, Engine, EngineError, Request, Turn};
+use haechi_drivers::engine::{Done, Engine, EngineError, Request, Settings, Turn};
 use haechi_drivers::gguf::write::Writer;
-use haechi_drivers::gguf::{DType, Value};
+use haechi_drivers::gguf::{Array, DType, Header, Value};
 use haechi_drivers::sampling::Sampling;
 
 use crate::tiny::{Shape, Tiny};
@@ -88,6 +88,36 @@ fn files_that_do_not_hold_what_they_promise_are_refused_in_words() {
     assert_eq!(error.code(), "HAECHI-0506");
 }
 
+/// The same model guesses for itself: every guess holds, and the answer is what it is without.
+#[test]
+fn a_model_from_a_file_guesses_and_changes_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, writer: &Writer| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, writer.bytes()).unwrap();
+        path
+    };
+    let tiny = Tiny::new(Shape::plain(DType::Q4_1), 11).writer;
+    let model = file("model.gguf", &tiny);
+    let settings = Settings::default();
+    let alone = ask(&Engine::start_with(&model, Settings { guesses: false, ..settings }).unwrap(), request("안녕"));
+    let itself = ask(&Engine::start_drafted(&model, Some(&model), settings).unwrap(), request("안녕"));
+    assert_eq!(itself.text, alone.text);
+    assert!(itself.passes * 2 < alone.passes, "{} passes instead of {}", itself.passes, alone.passes);
+    // Others of the vocabulary guess badly, and are not believed.
+    let other = file("other.gguf", &Tiny::new(Shape::plain(DType::Q8_0), 12).writer);
+    let guessed = ask(&Engine::start_drafted(&model, Some(&other), settings).unwrap(), request("안녕"));
+    assert_eq!(guessed.text, alone.text);
+    let mut foreign = tiny.clone();
+    let header = Header::read(&tiny.bytes()).unwrap();
+    let mut tokens = header.texts("tokenizer.ggml.tokens").unwrap().to_vec();
+    tokens.swap(70, 71);
+    foreign.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens)));
+    let foreign = file("foreign.gguf", &foreign);
+    let error = Engine::start_drafted(&model, Some(&foreign), settings).unwrap_err();
+    assert!(error.code() == "HAECHI-0522" && error.to_string().contains("foreign.gguf"), "{error}");
+}
+
 /// A tensor that nothing reads has a meaning that is not computed: the answers would be wrong without a word.
 #[test]
 fn tensors_that_have_no_place_are_refused() {
@@ -147,7 +177,7 @@ fn changed_headers_are_refused_or_answer() {
 #[test]
 fn the_bench_measures() {
     let tiny = Tiny::new(Shape::plain(DType::Q8_0), 11);
-    let order = Order { prompt: 20, generate: 5, threads: 0, batch: 2, level: None };
+    let order = Order { prompt: 20, generate: 5, threads: 0, batch: 2, level: None, pin: false };
     let figures = with_file(&tiny.writer, |path| model::run(path, order)).unwrap();
     assert!(
         figures.prefill_tokens_per_s > 0.0 && figures.decode_tokens_per_s > 0.0 && figures.load_ms > 0.0,

@@ -121,11 +121,17 @@ pub(crate) struct Shape {
     pub(crate) factors: bool,
     /// Positions divided by it.
     pub(crate) linear: f32,
+    /// Stretched by YaRN instead.
+    pub(crate) yarn: bool,
+    /// Experts stand in four groups, of which two are chosen from.
+    pub(crate) groups: bool,
+    /// Gates are stored in this format.
+    pub(crate) gates: Option<DType>,
 }
 
 impl Shape {
     pub(crate) fn of(family: Family, dtype: DType) -> Self {
-        Self { family, dtype, tied: false, factors: false, linear: 1.0 }
+        Self { family, dtype, tied: false, factors: false, linear: 1.0, yarn: false, groups: false, gates: None }
     }
 
     pub(crate) fn plain(dtype: DType) -> Self {
@@ -205,6 +211,18 @@ impl Tiny {
         }
         if matches!(family, Family::Gemma3 | Family::Exaone4Hybrid) {
             self.number("attention.sliding_window", WINDOW);
+        }
+        if self.shape.groups {
+            self.number("expert_group_count", 4);
+            self.number("expert_group_used_count", 2);
+        }
+        if self.shape.yarn {
+            self.text(&format!("{}.rope.scaling.type", family.architecture()), "yarn");
+            self.fraction("rope.scaling.factor", 8.0);
+            self.number("rope.scaling.original_context_length", CONTEXT / 8);
+            if family == Family::DeepSeek2 {
+                self.fraction("rope.scaling.yarn_log_multiplier", 0.1);
+            }
         }
         if self.shape.linear != 1.0 {
             self.text(&format!("{}.rope.scaling.type", family.architecture()), "linear");
@@ -381,6 +399,8 @@ impl Tiny {
         // Where rows are no whole number of blocks, another type steps in, as in published files.
         let fits = (dimensions[0] as u64).is_multiple_of(dtype.block);
         let dtype = if fits { dtype } else { DType::Q8_0 };
+        let gate = name.contains("ffn_gate") && !name.contains("inp");
+        let dtype = self.shape.gates.filter(|_| gate).unwrap_or(dtype);
         let count = dimensions.iter().product();
         let values: Vec<f32> = (0..count).map(|_| middle + spread * self.random.next()).collect();
         let mut bytes = Vec::new();

@@ -13,7 +13,7 @@ use haechi_link::server::{Call, Replies, Server, ServerSettings, Service};
 use super::{GRACE, begin, runtime, stop_signal};
 use crate::config::Config;
 use crate::error::Failure;
-use crate::site::model_file;
+use crate::site::{draft_file, model_file, model_settings};
 
 /// The model role, from start to stop.
 pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
@@ -30,7 +30,9 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
         let settings = ServerSettings { grace: GRACE, ..ServerSettings::default() };
         // The socket first: whoever asks while the weights load waits instead of failing.
         let server = Server::bind::<wire::Model>(&home.model_socket(), settings).map_err(Failure::from_room)?;
-        let engine = Engine::start(&file, config.model.threads).map_err(Failure::from_room)?;
+        let draft = draft_file(&home, &config)?;
+        let settings = model_settings(&config);
+        let engine = Engine::start_drafted(&file, draft.as_deref(), settings).map_err(Failure::from_room)?;
         log::info!("{} ready on {}", engine.info().name, engine.info().driver);
         let stop = async {
             if let Err(failure) = stop_signal().await {

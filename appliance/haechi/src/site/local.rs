@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Question;
-use super::model::{InProcessModel, model_file};
+use super::model::{InProcessModel, draft_file, model_file, model_settings};
 use super::shown::{PatientLine, PatientShown, RecordCounts, Status};
 use super::terminology::{Load, Lookup, Mapping, Terms};
 use crate::config::Config;
@@ -39,8 +39,12 @@ impl Site {
         let terms = Terms::open(&home, key);
         let model = match model {
             Some(model) => Some(model),
-            None => model_file(&home, &config)?
-                .map(|file| InProcessModel::new(file, config.model.threads) as Arc<dyn haechi_ask::Model>),
+            None => {
+                let draft = draft_file(&home, &config)?;
+                let settings = model_settings(&config);
+                let load = |file| InProcessModel::new(file, draft, settings) as Arc<dyn haechi_ask::Model>;
+                model_file(&home, &config)?.map(load)
+            }
         };
         Ok(Self { home, config, zone, store, terms, model })
     }

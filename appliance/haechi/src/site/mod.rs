@@ -15,7 +15,7 @@ use haechi_ask::answer::Answer;
 use haechi_intake::import::Summary;
 
 pub(crate) use local::Site;
-pub(crate) use model::{RoleModel, model_file};
+pub(crate) use model::{RoleModel, draft_file, model_file, model_settings};
 pub(crate) use shown::{PatientLine, PatientShown, Status};
 pub(crate) use terminology::{Load, Lookup, Mapping};
 

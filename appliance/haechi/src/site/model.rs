@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use haechi_ask::Model;
 use haechi_ask::answer::ModelInfo;
-use haechi_drivers::engine::{Engine, Request, Turn};
+use haechi_drivers::cpu::Limits;
+use haechi_drivers::engine::{Engine, Request, Settings, Turn};
 use haechi_link::client::{Client, ClientSettings};
 use haechi_link::model::{Generate, Message, Model as ModelProtocol, ModelReply, ModelRequest};
 
@@ -22,20 +23,14 @@ const ROLE_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) fn model_file(home: &Home, config: &Config) -> Result<Option<PathBuf>, Failure> {
     let folder = home.models_folder();
     if let Some(name) = &config.model.file {
-        let file = folder.join(name);
-        return if file.is_file() {
-            Ok(Some(file))
-        } else {
-            Err(Failure::new("HAECHI-0105", "the configured model is not there")
-                .file(&file)
-                .effect("the model role does not start")
-                .remedy("put the file there, or correct `file` under [model] in haechi.toml"))
-        };
+        return named(home, name, "file").map(Some);
     }
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
         .unwrap_or_default();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "gguf"));
+    let draft = config.model.draft_file.as_ref().map(|name| folder.join(name));
+    files.retain(|file| Some(file) != draft.as_ref()); // it guesses and does not answer
     if files.len() > 1 {
         return Err(Failure::new(
             "HAECHI-0106",
@@ -48,20 +43,46 @@ pub(crate) fn model_file(home: &Home, config: &Config) -> Result<Option<PathBuf>
     Ok(files.pop())
 }
 
+/// The file of the model that guesses ahead, if one is configured.
+pub(crate) fn draft_file(home: &Home, config: &Config) -> Result<Option<PathBuf>, Failure> {
+    config.model.draft_file.as_ref().map(|name| named(home, name, "draft-file")).transpose()
+}
+
+/// How the engine runs.
+pub(crate) fn model_settings(config: &Config) -> Settings {
+    let limits = Limits { threads: config.model.threads, pin: config.model.pin_threads, ..Limits::default() };
+    Settings { limits, ..Settings::default() }
+}
+
+/// A configured file of the models folder.
+fn named(home: &Home, name: &str, key: &str) -> Result<PathBuf, Failure> {
+    let file = home.models_folder().join(name);
+    if file.is_file() {
+        return Ok(file);
+    }
+    Err(Failure::new("HAECHI-0105", "the configured model is not there")
+        .file(&file)
+        .effect("the model role does not start")
+        .remedy(format_args!("put the file there, or correct `{key}` under [model] in haechi.toml")))
+}
+
 /// The model loaded in this process, at the first word it is asked for: most questions never need it.
 pub(crate) struct InProcessModel {
     file: PathBuf,
-    threads: usize,
+    draft: Option<PathBuf>,
+    settings: Settings,
     engine: OnceLock<Result<Engine, String>>,
 }
 
 impl InProcessModel {
-    pub(crate) fn new(file: PathBuf, threads: usize) -> Arc<Self> {
-        Arc::new(Self { file, threads, engine: OnceLock::new() })
+    pub(crate) fn new(file: PathBuf, draft: Option<PathBuf>, settings: Settings) -> Arc<Self> {
+        Arc::new(Self { file, draft, settings, engine: OnceLock::new() })
     }
 
     fn engine(&self) -> Result<&Engine, String> {
-        let start = || Engine::start(&self.file, self.threads).map_err(|error| error.to_string());
+        let start = || {
+            Engine::start_drafted(&self.file, self.draft.as_deref(), self.settings).map_err(|error| error.to_string())
+        };
         self.engine.get_or_init(start).as_ref().map_err(Clone::clone)
     }
 }

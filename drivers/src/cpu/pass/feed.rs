@@ -1,7 +1,7 @@
 //! The feed-forward part: dense, or a mixture of experts.
 
 use super::super::activation::{Activations, View};
-use super::super::config::{Experts, Scores};
+use super::super::config::{Experts, Groups, Scores};
 use super::super::format::BLOCK;
 use super::super::isa::TILE_ROWS;
 use super::super::model::{Feed, Gated, Layer};
@@ -13,7 +13,7 @@ use super::scratch::MixtureScratch;
 use super::{Pass, Product, TOKENS_AT_ONCE};
 
 impl Pass<'_> {
-    pub(super) fn feed(&self, member: &Member<'_>, layer: &Layer) {
+    pub(super) fn feed(&self, member: &Member<'_>, index: usize, layer: &Layer) {
         let input = self.normed(member, layer.feed_norm.as_deref());
         match &layer.feed {
             Feed::Dense(gated) => {
@@ -26,7 +26,7 @@ impl Pass<'_> {
                 self.add_product(member, &gated.down, hidden, layer.feed_after.as_deref());
             }
             Feed::Mixture { router, bias, experts, shared } => {
-                self.feed_mixture(member, input, router, bias.as_deref(), experts, shared.as_ref());
+                self.feed_mixture(member, index, input, router, bias.as_deref(), experts, shared.as_ref());
             }
         }
     }
@@ -34,14 +34,23 @@ impl Pass<'_> {
     /// 32 numbers of the hidden layer for `count` tokens of `input`.
     fn hidden_block(&self, member: &Member<'_>, gated: &Gated, input: View, hidden: View, count: usize, block: usize) {
         let rows = self.scratch.own[member.index].rows.pointer();
-        let matrix = &gated.gate_up;
-        let kernel = matrix.kernels.of(count);
         let mut token = 0;
         while token < count {
             let width = padded(count);
             // SAFETY: `rows` has 64 numbers for TOKENS tokens; input and hidden have every token, padded to whole tiles.
             unsafe {
-                kernel(&self.job(matrix, 4 * block..4 * block + 4, input, 0, count, token, rows, 64, false));
+                let product = |matrix: &Matrix, tiles: std::ops::Range<usize>, at: usize| {
+                    matrix.kernels.of(count)(&self.job(matrix, tiles, input, 0, count, token, rows.add(at), 64, false));
+                };
+                match &gated.up {
+                    None => product(&gated.gate, 4 * block..4 * block + 4, 0),
+                    Some(up) => {
+                        for (tile, at) in [(2 * block, 0), (2 * block + 1, 2 * TILE_ROWS)] {
+                            product(&gated.gate, tile..tile + 1, at);
+                            product(up, tile..tile + 1, at + TILE_ROWS);
+                        }
+                    }
+                }
                 for within in 0..width.min(count - token) {
                     let place = hidden.place(count, token + within).at_block(block);
                     ops::gate_quantize(self.level, rows.add(64 * within), self.model.config.gate, place);
@@ -51,9 +60,11 @@ impl Pass<'_> {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a mixture has as many parts")]
     fn feed_mixture(
         &self,
         member: &Member<'_>,
+        index: usize,
         input: View,
         router: &Matrix,
         bias: Option<&[f32]>,
@@ -72,7 +83,16 @@ impl Pass<'_> {
                     std::slice::from_raw_parts_mut(scratch.chosen.pointer().add(token * rules.used), rules.used);
                 let weights =
                     std::slice::from_raw_parts_mut(scratch.weights.pointer().add(token * rules.used), rules.used);
-                choose(&rules, scores, bias, chosen, weights);
+                rate(&rules, scores);
+                match self.imposed {
+                    Some(imposed) => {
+                        let layer = index - rules.dense_layers;
+                        let at = (layer * self.count() + token) * rules.used;
+                        chosen.copy_from_slice(&imposed[at..at + rules.used]);
+                    }
+                    None => choose(&rules, scores, bias, chosen),
+                }
+                weigh(&rules, scores, chosen, weights);
             }
         });
         let groups = self.groups(scratch, &rules);
@@ -184,9 +204,28 @@ struct Group {
     tokens: Vec<(usize, f32)>,
 }
 
-/// Chooses the experts of one token, ascending, and their weights. `scores` come from the router; `bias` moves the choice
-/// alone (DeepSeek-V3, arXiv 2412.19437, section 2.1.2).
-fn choose(rules: &Experts, scores: &mut [f32], bias: Option<&[f32]>, chosen: &mut [u32], weights: &mut [f32]) {
+/// The experts of the groups that score highest; among equals the lower number comes first.
+fn best_groups(groups: Groups, experts: usize, ranked: impl Fn(u32) -> f32) -> Vec<u32> {
+    let each = experts / groups.count;
+    let members = |group: usize| (group * each) as u32..((group + 1) * each) as u32;
+    let score = |group: usize| {
+        let mut best = [f32::NEG_INFINITY; 2];
+        for score in members(group).map(&ranked) {
+            if score > best[0] {
+                best = [score, best[0]];
+            } else if score > best[1] {
+                best[1] = score;
+            }
+        }
+        best[0] + best[1]
+    };
+    let mut order: Vec<(usize, f32)> = (0..groups.count).map(|group| (group, score(group))).collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1));
+    order.iter().take(groups.used).flat_map(|(group, _)| members(*group)).collect()
+}
+
+/// Turns what the router says into scores.
+fn rate(rules: &Experts, scores: &mut [f32]) {
     match rules.scores {
         Scores::Sigmoid => scores.iter_mut().for_each(|score| *score = 1.0 / (1.0 + (-*score).exp())),
         Scores::Softmax => {
@@ -196,13 +235,25 @@ fn choose(rules: &Experts, scores: &mut [f32], bias: Option<&[f32]>, chosen: &mu
             scores.iter_mut().for_each(|score| *score /= sum);
         }
     }
+}
+
+/// Chooses the experts of one token, ascending, by their scores. `bias` moves the choice alone (DeepSeek-V3, arXiv
+/// 2412.19437, section 2.1.2).
+fn choose(rules: &Experts, scores: &[f32], bias: Option<&[f32]>, chosen: &mut [u32]) {
     let ranked = |expert: u32| scores[expert as usize] + bias.map_or(0.0, |bias| bias[expert as usize]);
-    let mut order: Vec<u32> = (0..rules.count as u32).collect();
+    let mut order: Vec<u32> = match rules.groups {
+        None => (0..rules.count as u32).collect(),
+        Some(groups) => best_groups(groups, rules.count, ranked),
+    };
     order.sort_unstable_by(|&a, &b| ranked(b).total_cmp(&ranked(a)).then(a.cmp(&b)));
     order.truncate(rules.used);
     order.sort_unstable();
     chosen.copy_from_slice(&order);
-    for (weight, &expert) in weights.iter_mut().zip(chosen.iter()) {
+}
+
+/// The weights of a token's experts.
+fn weigh(rules: &Experts, scores: &[f32], chosen: &[u32], weights: &mut [f32]) {
+    for (weight, &expert) in weights.iter_mut().zip(chosen) {
         *weight = scores[expert as usize];
     }
     if rules.normalized {
@@ -211,4 +262,37 @@ fn choose(rules: &Experts, scores: &mut [f32], bias: Option<&[f32]>, chosen: &mu
         weights.iter_mut().for_each(|weight| *weight /= sum);
     }
     weights.iter_mut().for_each(|weight| *weight *= rules.scale);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn experts_come_from_the_best_groups_alone() {
+        let rules = Experts {
+            count: 8,
+            used: 2,
+            feed_forward: 32,
+            shared: 0,
+            dense_layers: 0,
+            scores: Scores::Sigmoid,
+            normalized: true,
+            scale: 1.0,
+            groups: Some(Groups { count: 4, used: 2 }),
+        };
+        // The best expert of all stands in a group whose two best together are third.
+        let scores = [0.9, 0.1, 0.6, 0.5, 0.55, 0.6, 0.2, 0.3];
+        let mut chosen = [0; 2];
+        choose(&rules, &scores, None, &mut chosen);
+        assert_eq!(chosen, [2, 5], "of groups 1 and 2");
+        choose(&Experts { groups: None, ..rules }, &scores, None, &mut chosen);
+        assert_eq!(chosen, [0, 2], "among equals the lower number");
+        let bias = [0.0, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        choose(&rules, &scores, Some(&bias), &mut chosen);
+        assert_eq!(chosen, [0, 5], "a bias moves groups too");
+        let mut weights = [0.0; 2];
+        weigh(&rules, &scores, &chosen, &mut weights);
+        assert_eq!(weights, [0.9 / 1.5, 0.6 / 1.5], "and no weight");
+    }
 }

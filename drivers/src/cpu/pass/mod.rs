@@ -56,6 +56,8 @@ pub(super) struct Pass<'a> {
     /// For layers that see everything, and for those of a window.
     plans: [Plan; 2],
     logits: Floats,
+    /// Experts to take instead of choosing: `[mixture][token][used]`.
+    imposed: Option<&'a [u32]>,
 }
 
 /// A place that threads share.
@@ -113,7 +115,12 @@ impl<'a> Pass<'a> {
             scratch.part_stats = Buffer::new(room * 2)?;
         }
         let logits = Floats(logits.as_mut_ptr());
-        Ok(Self { model, level, cache, scratch, batch, parts, tokens, plans, logits })
+        Ok(Self { model, level, cache, scratch, batch, parts, tokens, plans, logits, imposed: None })
+    }
+
+    /// Takes these experts instead of choosing.
+    pub(super) fn impose(&mut self, experts: &'a [u32]) {
+        self.imposed = Some(experts);
     }
 
     fn count(&self) -> usize {
@@ -129,8 +136,13 @@ impl<'a> Pass<'a> {
         self.embed(member);
         for (index, layer) in self.model.layers.iter().enumerate() {
             self.attend(member, index, layer);
-            self.feed(member, layer);
+            self.feed(member, index, layer);
         }
+        self.head(member);
+    }
+
+    /// What one member does of the head alone, after a pass over the same batch.
+    pub(super) fn run_head(&self, member: &Member<'_>) {
         self.head(member);
     }
 

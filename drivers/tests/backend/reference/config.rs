@@ -21,8 +21,19 @@ pub(super) struct Rope {
     pub(super) base: f32,
     /// Positions are multiplied by it.
     pub(super) scale: f32,
+    pub(super) yarn: Option<Yarn>,
     /// Number `i` with `i + half`, as Hugging Face's code does; else `2i` with `2i + 1`, as the papers do.
     pub(super) halves: bool,
+}
+
+/// YaRN (arXiv 2309.00071), section 3: pairs that turn often in the trained length keep their speed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Yarn {
+    pub(super) trained: f64,
+    pub(super) beta_fast: f64,
+    pub(super) beta_slow: f64,
+    /// Of the rotated numbers.
+    pub(super) magnitude: f64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +70,8 @@ pub(super) struct Experts {
     /// The chosen ones' scores are divided by their sum.
     pub(super) normed: bool,
     pub(super) scale: f32,
+    /// Groups, and how many of them experts are chosen from; one group where there are none.
+    pub(super) groups: (usize, usize),
 }
 
 impl Config {
@@ -77,7 +90,7 @@ impl Config {
         };
         let (key_dim, value_dim) = (head_dim("key"), head_dim("value"));
         let scaling = header.text(&key("rope.scaling.type")).unwrap_or("linear");
-        assert!(matches!(scaling, "none" | "linear"), "rope scaling `{scaling}` is not written here");
+        assert!(matches!(scaling, "none" | "linear" | "yarn"), "rope scaling `{scaling}` is not written here");
         let stretch = if scaling == "none" { 1.0 } else { fraction("rope.scaling.factor").unwrap_or(1.0) };
         // llama.cpp, `llama_model_rope_type`.
         let halves = match architecture {
@@ -85,10 +98,23 @@ impl Config {
             "qwen2" | "qwen3" | "qwen3moe" | "gemma3" | "exaone" | "exaone4" => true,
             other => panic!("the reference does not know `{other}`"),
         };
-        let rope = Rope { base: fraction("rope.freq_base").unwrap_or(10_000.0), scale: 1.0 / stretch, halves };
+        let ln = f64::from(stretch).ln();
+        // DeepSeek's "mscale_all_dim", of which the file has a tenth.
+        let all_dims = 10.0 * f64::from(fraction("rope.scaling.yarn_log_multiplier").unwrap_or(0.0));
+        let yarn = (scaling == "yarn").then(|| Yarn {
+            trained: number("rope.scaling.original_context_length") as f64,
+            beta_fast: f64::from(fraction("rope.scaling.yarn_beta_fast").unwrap_or(32.0)),
+            beta_slow: f64::from(fraction("rope.scaling.yarn_beta_slow").unwrap_or(1.0)),
+            // 0.1 ln s + 1 on the rotated numbers, unless all numbers get theirs by the scores' scale.
+            magnitude: if all_dims == 0.0 { 0.1 * ln + 1.0 } else { 1.0 },
+        });
+        let mut attention_scale = 1.0 / (key_dim as f32).sqrt();
+        if let Some(yarn) = yarn.as_ref().filter(|_| latent) {
+            attention_scale *= (yarn.magnitude * (0.1 * all_dims * ln + 1.0)).powi(2) as f32;
+        }
+        let rope = Rope { base: fraction("rope.freq_base").unwrap_or(10_000.0), scale: 1.0 / stretch, yarn, halves };
         let windows = windows(header, architecture, layers);
         let hybrid = windows.iter().any(Option::is_some);
-        assert!(number_if_any("expert_group_count").unwrap_or(1) <= 1, "groups of experts are not written here");
         Self {
             layers,
             heads,
@@ -104,7 +130,7 @@ impl Config {
             attention_scale: if architecture == "gemma3" && layers == 62 {
                 1.0 / ((width / heads) as f32).sqrt()
             } else {
-                1.0 / (key_dim as f32).sqrt()
+                attention_scale
             },
             epsilon: fraction("attention.layer_norm_rms_epsilon").unwrap(),
             rope_local: Some(match architecture {
@@ -125,6 +151,10 @@ impl Config {
                 // The two families with experts that do not say it always do.
                 normed: header.flag(&key("expert_weights_norm")).unwrap_or(!latent),
                 scale: fraction("expert_weights_scale").filter(|&scale| scale != 0.0).unwrap_or(1.0),
+                groups: match number_if_any("expert_group_count") {
+                    Some(groups @ 2..) => (groups, number("expert_group_used_count")),
+                    _ => (1, 1),
+                },
             },
         }
     }

@@ -25,6 +25,18 @@ impl Routing {
         self.choices.values().map(|choice| choice.margin).fold(1.0, f32::min)
     }
 
+    /// The choice at every layer with experts and position, ascending, as `CpuBackend::forward_with_experts` takes it.
+    pub(crate) fn experts(&self) -> Vec<u32> {
+        self.choices
+            .values()
+            .flat_map(|choice| {
+                let mut experts: Vec<u32> = choice.experts.iter().map(|&expert| expert as u32).collect();
+                experts.sort_unstable();
+                experts
+            })
+            .collect()
+    }
+
     /// Whether the same experts were chosen everywhere.
     pub(crate) fn agrees(&self, other: &Self) -> bool {
         let sorted = |choice: &Choice| {
@@ -60,7 +72,7 @@ impl Reference {
             // The bias evens out how often experts are chosen; it has no part in their weights.
             let biased = |bias: &[f32]| scores.iter().zip(bias).map(|(score, bias)| score + bias).collect();
             let votes: Vec<f32> = bias.map_or_else(|| if config.sigmoid { scores.clone() } else { raw }, biased);
-            let mut choice = choose(&votes, config.used);
+            let mut choice = choose(&votes, config.used, config.groups);
             if let Some(replayed) = replay.and_then(|replay| replay.choices.get(&(layer, position))) {
                 choice.experts.clone_from(&replayed.experts);
             }
@@ -93,11 +105,28 @@ impl Reference {
     }
 }
 
-fn choose(votes: &[f32], used: usize) -> Choice {
-    let mut order: Vec<usize> = (0..votes.len()).collect();
-    order.sort_by(|&a, &b| votes[b].total_cmp(&votes[a]));
-    let range = votes[order[0]] - votes[order[votes.len() - 1]];
+/// The best `used` of the experts that stand in the `from` best of `groups` groups, by the sum of a group's two best.
+fn choose(votes: &[f32], used: usize, (groups, from): (usize, usize)) -> Choice {
+    let highest = |order: &mut Vec<usize>, votes: &[f32]| order.sort_by(|&a, &b| votes[b].total_cmp(&votes[a]));
+    let each = votes.len() / groups;
+    let sums: Vec<f32> = votes
+        .chunks(each)
+        .map(|group| {
+            let mut group = group.to_vec();
+            group.sort_by(|a, b| b.total_cmp(a));
+            group.iter().take(2).sum()
+        })
+        .collect();
+    let mut best: Vec<usize> = (0..groups).collect();
+    highest(&mut best, &sums);
+    // How close the choice of groups was counts too.
+    let groups_margin = best
+        .get(from)
+        .map_or(1.0, |&next| (sums[best[from - 1]] - sums[next]) / (sums[best[0]] - sums[best[groups - 1]]));
+    let mut order: Vec<usize> = best[..from].iter().flat_map(|group| group * each..(group + 1) * each).collect();
+    highest(&mut order, votes);
+    let range = votes[order[0]] - votes[order[order.len() - 1]];
     let margin = order.get(used).map_or(1.0, |&next| (votes[order[used - 1]] - votes[next]) / range);
     order.truncate(used);
-    Choice { experts: order, margin }
+    Choice { experts: order, margin: margin.min(groups_margin) }
 }

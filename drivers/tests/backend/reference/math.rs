@@ -47,8 +47,22 @@ pub(super) fn rotate(head: &mut [f32], position: usize, rope: &Rope, factors: Op
     let half = head.len() / 2;
     for i in 0..half {
         let factor = f64::from(factors.map_or(1.0, |factors| factors[i]));
-        let speed = f64::from(rope.base).powf(-(i as f64) / half as f64) / factor * f64::from(rope.scale);
+        let whole = f64::from(rope.base).powf(-(i as f64) / half as f64) / factor;
+        let (mut speed, mut size) = (whole * f64::from(rope.scale), 1.0);
+        if let Some(yarn) = &rope.yarn {
+            // How often this pair turns in the trained length; the ramp runs evenly along the pairs between the two bounds.
+            let pair_of = |turns: f64| {
+                let length = yarn.trained / (2.0 * std::f64::consts::PI * turns);
+                half as f64 * length.ln() / f64::from(rope.base).ln()
+            };
+            let (first, last) = (pair_of(yarn.beta_fast).floor().max(0.0), pair_of(yarn.beta_slow).ceil());
+            let last = last.min(head.len() as f64 - 1.0);
+            let stretched = ((i as f64 - first) / (last - first).max(1e-3)).clamp(0.0, 1.0);
+            speed = whole * (1.0 - stretched) + speed * stretched;
+            size = yarn.magnitude;
+        }
         let (sin, cos) = (position as f64 * speed).sin_cos();
+        let (sin, cos) = (size * sin, size * cos);
         let (a, b) = if rope.halves { (i, i + half) } else { (2 * i, 2 * i + 1) };
         let (x, y) = (f64::from(head[a]), f64::from(head[b]));
         head[a] = (x * cos - y * sin) as f32;

@@ -8,6 +8,9 @@ use haechi_drivers::quant;
 
 use super::math::dot;
 
+/// Vectors that are multiplied with a row while it is at hand.
+const TOGETHER: usize = 32;
+
 pub(super) struct Weights {
     tensors: BTreeMap<String, Tensor>,
     read: RefCell<BTreeSet<String>>,
@@ -71,13 +74,24 @@ impl<'a> Matrix<'a> {
         Self { columns: self.columns, values: &self.values[first * self.columns..][..count * self.columns] }
     }
 
-    /// With each vector. A row is fetched once for all of them, or a big model would take minutes.
+    /// With each vector. A row is fetched once for as many of them as stay in a cache, and every core takes some: or a big
+    /// model would take hours.
     pub(super) fn times(self, x: &[Vec<f32>]) -> Vec<Vec<f32>> {
         let rows = self.values.len() / self.columns;
         let mut out = vec![vec![0.0; rows]; x.len()];
-        for (i, row) in self.values.chunks(self.columns).enumerate() {
-            out.iter_mut().zip(x).for_each(|(out, x)| out[i] = dot(row, x));
-        }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let share = x.len().div_ceil(cores).max(1);
+        std::thread::scope(|scope| {
+            for (out, x) in out.chunks_mut(share).zip(x.chunks(share)) {
+                scope.spawn(move || {
+                    for (out, x) in out.chunks_mut(TOGETHER).zip(x.chunks(TOGETHER)) {
+                        for (i, row) in self.values.chunks(self.columns).enumerate() {
+                            out.iter_mut().zip(x).for_each(|(out, x)| out[i] = dot(row, x));
+                        }
+                    }
+                });
+            }
+        });
         out
     }
 

@@ -1,10 +1,11 @@
-//! `haechi bench serve`, `prefix` and `quoting`: the engine as it serves. All fail if an answer is not what it should be.
+//! `haechi bench serve`, `prefix`, `soak`, `form` and `quoting`: the engine as it serves. They fail if an answer is not what
+//! it should be.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use haechi_drivers::bench::{prefix, quoting, serve};
+use haechi_drivers::bench::{form, prefix, quoting, serve, soak};
 
 use super::super::terminal;
 use crate::error::Failure;
@@ -58,12 +59,96 @@ pub(crate) struct Quoting {
     /// GGUF file; it is loaded twice
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
+    /// GGUF file of a small model of the same vocabulary that guesses where the text gives no hint
+    #[arg(long, value_name = "FILE")]
+    draft: Option<PathBuf>,
     /// Threads; 0: every core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
     /// Print one JSON document instead of text
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Soak {
+    /// GGUF file
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// How many requests
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    requests: usize,
+    /// Threads; 0: every core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Form {
+    /// GGUF file
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// Most tokens of each answer
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    generate: usize,
+    /// Threads; 0: every core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn soak(args: &Soak) -> Result<ExitCode, Failure> {
+    let figures = soak::run(&args.model, args.requests, args.threads).map_err(Failure::from_room)?;
+    if args.json {
+        terminal::json(&figures)?;
+    } else {
+        terminal::line(&format!(
+            "{} requests in {:.0} s: {} completed, {} broken off, {} at their deadline, {} failed; {} of a given form",
+            figures.requests,
+            figures.seconds,
+            figures.completed,
+            figures.cancelled,
+            figures.deadlines,
+            figures.failed,
+            figures.formed
+        ));
+        terminal::line(&format!(
+            "{} of {} prompt tokens from the cache; the same question got the same answer: {}",
+            figures.cached_tokens,
+            figures.prompt_tokens,
+            yes_or_no(figures.same_text)
+        ));
+        terminal::line(&format!(
+            "resident after a tenth {:.1} MiB, at the end {:.1} MiB",
+            figures.settled_bytes as f64 / 1_048_576.0,
+            figures.final_bytes as f64 / 1_048_576.0
+        ));
+    }
+    Ok(exit_code(figures.sound()))
+}
+
+pub(super) fn form(args: &Form) -> Result<ExitCode, Failure> {
+    let figures = form::run(&args.model, args.generate, args.threads).map_err(Failure::from_room)?;
+    if args.json {
+        terminal::json(&figures)?;
+    } else {
+        terminal::line("form         tokens  tokens/s  cost %");
+        for row in &figures.rows {
+            terminal::line(&format!(
+                "{:<11}  {:>6}  {:>8.1}  {:>6.1}",
+                row.form,
+                row.tokens,
+                row.tokens_per_s,
+                row.cost * 100.0
+            ));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn serve(args: Serve) -> Result<ExitCode, Failure> {
@@ -117,7 +202,7 @@ pub(super) fn prefix(args: &Prefix) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn quoting(args: &Quoting) -> Result<ExitCode, Failure> {
-    let figures = quoting::run(&args.model, args.threads).map_err(Failure::from_room)?;
+    let figures = quoting::run(&args.model, args.draft.as_deref(), args.threads).map_err(Failure::from_room)?;
     if args.json {
         terminal::json(&figures)?;
     } else {

@@ -37,6 +37,9 @@ pub(crate) enum BenchCommand {
         /// Instructions: avx512-bf16, avx512, avx2, neon, portable; the best that there are unless given
         #[arg(long, value_name = "NAME", value_parser = level)]
         level: Option<Level>,
+        /// Keep each thread on a processor of its own
+        #[arg(long)]
+        pin: bool,
         /// Print one JSON document instead of text
         #[arg(long)]
         json: bool,
@@ -45,6 +48,10 @@ pub(crate) enum BenchCommand {
     Serve(engine::Serve),
     /// A long beginning that is computed once, saved, and read back
     Prefix(engine::Prefix),
+    /// Thousands of short requests of every kind, and the memory that they leave held
+    Soak(engine::Soak),
+    /// What an answer's form costs: a JSON schema, an expression, citations
+    Form(engine::Form),
     /// Answers that quote their prompt, with and without guessing ahead
     Quoting(engine::Quoting),
     /// The arithmetic of one thread by itself, for every format of weights
@@ -127,8 +134,8 @@ fn level(name: &str) -> Result<Level, String> {
 
 pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
     match command {
-        BenchCommand::Model { model, prompt, generate, threads, batch, level, json } => {
-            let order = model::Order { prompt, generate, threads, batch, level };
+        BenchCommand::Model { model, prompt, generate, threads, batch, level, pin, json } => {
+            let order = model::Order { prompt, generate, threads, batch, level, pin };
             let figures = model::run(&model, order).map_err(Failure::from_room)?;
             if json {
                 terminal::json(&figures)?;
@@ -141,10 +148,19 @@ pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
                     figures.load_ms,
                     figures.peak_rss_bytes >> 20
                 ));
+                terminal::line(&format!(
+                    "weights {} MiB, {:.3} bits each; cache {} MiB; resident {} MiB",
+                    figures.weight_bytes >> 20,
+                    figures.bits_per_weight,
+                    figures.cache_bytes >> 20,
+                    figures.rss_bytes >> 20
+                ));
             }
         }
         BenchCommand::Serve(args) => return engine::serve(args),
         BenchCommand::Prefix(args) => return engine::prefix(&args),
+        BenchCommand::Soak(args) => return engine::soak(&args),
+        BenchCommand::Form(args) => return engine::form(&args),
         BenchCommand::Quoting(args) => return engine::quoting(&args),
         BenchCommand::Kernels { columns, level, json } => {
             let level = level.unwrap_or_else(Level::detect);
@@ -208,6 +224,12 @@ pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
             }
         }
         BenchCommand::MakeModel { shape, quant, out, seed } => {
+            if out.exists() {
+                return Err(Failure::new("HAECHI-0133", "the file to write is there already")
+                    .file(&out)
+                    .effect("nothing was written")
+                    .remedy("remove it, or choose another name"));
+            }
             shapes::make_file(&shape, quant, seed, &out).map_err(Failure::from_room)?;
             terminal::line(&format!("Made {}: {} with random weights.", out.display(), shape.name));
         }
