@@ -135,7 +135,7 @@ impl<'m> Text<'m> {
         };
         let separators = delimiters(rest)?;
         let declared = declared_charsets(rest, separators);
-        Ok(Text { decoded: charset::decode(bytes, &declared, wins, assumed), separators })
+        Ok(Text { decoded: charset::decode(bytes, &declared, wins, assumed, separators.escape as u8), separators })
     }
 
     /// Cuts the text into segments.
@@ -577,7 +577,8 @@ mod tests {
             (r"C:\temp\new", r"C:\temp\new"),
             (r"one \ alone", r"one \ alone"),
             (r"\X4\ \XGG\ \Zlocal\", r"\X4\ \XGG\ \Zlocal\"),
-            (r"\C2842\\M2442\x", "x"),
+            (r"\C2842\x", "x"),
+            (r"\M242943\x", "x"),
             (r"\", r"\"),
             ("a^b&c~d", "a^b&c~d"),
         ] {

@@ -19,6 +19,7 @@ mod corpus;
 mod document;
 mod events;
 mod family;
+mod iso2022;
 mod json;
 mod medicine;
 mod message;
