@@ -209,7 +209,8 @@ mod tests {
                 characters += 1;
                 // Beside its neighbours it is still itself, wherever the cut is.
                 for delimiter in DELIMITERS {
-                    let line = [b"a".as_slice(), &[*delimiter], &[lead, trail], &[*delimiter], &[lead, trail], b"z"].concat();
+                    let line =
+                        [b"a".as_slice(), &[*delimiter], &[lead, trail], &[*delimiter], &[lead, trail], b"z"].concat();
                     let cut: Vec<_> = line.split(|byte| byte == delimiter).map(|part| EUC_KR.decode(part).0).collect();
                     let whole = EUC_KR.decode(&line).0;
                     let read: Vec<_> = whole.split(char::from(*delimiter)).collect();

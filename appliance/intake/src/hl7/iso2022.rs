@@ -6,7 +6,9 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5, ISO_8859_6};
+use encoding_rs::{
+    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5, ISO_8859_6,
+};
 use encoding_rs::{ISO_8859_7, ISO_8859_8, ISO_8859_15, SHIFT_JIS, WINDOWS_874, WINDOWS_1252, WINDOWS_1254};
 
 use super::charset::Decoded;
@@ -38,7 +40,11 @@ enum Switch {
 /// Whether the bytes switch sets at all. `escape` is the message's own escape character.
 pub(super) fn switches(bytes: &[u8], escape: u8) -> bool {
     let begins = |(_, byte): &(usize, &u8)| **byte == ESC || **byte == escape;
-    bytes.iter().enumerate().filter(begins).any(|(at, _)| bytes.get(at..).and_then(|rest| switch(rest, escape)).is_some())
+    bytes
+        .iter()
+        .enumerate()
+        .filter(begins)
+        .any(|(at, _)| bytes.get(at..).and_then(|rest| switch(rest, escape)).is_some())
 }
 
 /// Reads the bytes; `base` is the set of the upper half until a switch says otherwise.
@@ -58,7 +64,8 @@ pub(super) fn decode(bytes: &[u8], base: &'static Encoding, escape: u8) -> Decod
             (false, Some(lower)) => lower,
             (false, None) => Set::Plain(upper),
         };
-        let found = if byte == ESC || byte == escape { bytes.get(at..).and_then(|rest| switch(rest, escape)) } else { None };
+        let found =
+            if byte == ESC || byte == escape { bytes.get(at..).and_then(|rest| switch(rest, escape)) } else { None };
         if let Some((length, to)) = found {
             flush(from, at, set);
             match to {
@@ -81,7 +88,8 @@ pub(super) fn decode(bytes: &[u8], base: &'static Encoding, escape: u8) -> Decod
             from = at;
         } else {
             // Pairs stay together: a second byte may look like an escape.
-            let pair = matches!(set, Set::Raised(encoding) if !encoding.is_single_byte() && encoding != SHIFT_JIS) || set == Set::Third;
+            let pair = matches!(set, Set::Raised(encoding) if !encoding.is_single_byte() && encoding != SHIFT_JIS)
+                || set == Set::Third;
             let graphic = |byte: Option<&u8>| byte.is_some_and(|byte| (0x21..0x7f).contains(byte));
             at += if pair && graphic(Some(&byte)) && graphic(bytes.get(at + 1)) { 2 } else { 1 };
         }

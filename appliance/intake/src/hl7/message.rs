@@ -39,6 +39,8 @@ struct Marks {
     separators: Separators,
     /// For `\Xhh\`, whose bytes are in the message's character set.
     encoding: &'static Encoding,
+    /// Whether the message has bytes that could not be read.
+    damaged: bool,
 }
 
 /// A message's characters.
@@ -52,7 +54,6 @@ pub(super) struct Rows<'t> {
     rows: Vec<(Cow<'t, str>, u64)>,
     rejected: Vec<Rejected>,
     marks: Marks,
-    damaged: bool,
 }
 
 /// A message in segments.
@@ -151,8 +152,8 @@ impl<'m> Text<'m> {
             let reason = format!("the message has {count} fields and components; at most {MAX_DELIMITERS} are taken");
             return Err(refuse(1, "MSH[1]", None, reason));
         }
-        let marks = Marks { separators: sep, encoding: self.decoded.encoding };
-        let mut out = Rows { rows: Vec::new(), rejected: Vec::new(), marks, damaged: self.decoded.damaged };
+        let marks = Marks { separators: sep, encoding: self.decoded.encoding, damaged: self.decoded.damaged };
+        let mut out = Rows { rows: Vec::new(), rejected: Vec::new(), marks };
         let mut blank = 0;
         let mut unreported = 0;
         for (line, number) in lines(text) {
@@ -214,7 +215,7 @@ impl Rows<'_> {
             fields.extend(rest.split(separators.field).map(|raw| Slot::read(raw, separators)));
             let nth = seen.entry(name).and_modify(|nth| *nth += 1).or_insert(1);
             let seg = Seg { name, nth: *nth, line: *line, fields, marks: self.marks };
-            seg.report(self.damaged, &mut out.rejected);
+            seg.report(&mut out.rejected);
             out.segments.push(seg);
         }
         if out.segments.is_empty() {
@@ -278,16 +279,38 @@ impl<'r> Seg<'r> {
         self.slot(number).is_some_and(|slot| slot.raw.trim() == "\"\"")
     }
 
+    /// The segment as it was written, in characters; lines that continued it are joined by `\.br\`.
+    pub(super) fn written(&self) -> String {
+        let mut out = self.name.to_owned();
+        for Slot { raw, .. } in self.fields.iter().skip(usize::from(self.name == "MSH")) {
+            out.push(self.marks.separators.field);
+            out.push_str(raw);
+        }
+        out.trim_end_matches(self.marks.separators.field).to_owned()
+    }
+
+    /// Whether any field but the first, which only counts, says something.
+    pub(super) fn says_something(&self) -> bool {
+        let said = self.fields.iter().map(|slot| slot.raw.trim());
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        said.enumerate().any(|(at, raw)| !raw.is_empty() && !(at == 0 && digits(raw)))
+    }
+
+    /// Whether bytes of it could not be read.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.marks.damaged && self.fields.iter().any(|slot| slot.raw.contains(char::REPLACEMENT_CHARACTER))
+    }
+
     /// Fields whose bytes could not be read, and fields with more repetitions than are read.
-    fn report(&self, damaged: bool, rejected: &mut Vec<Rejected>) {
+    fn report(&self, rejected: &mut Vec<Rejected>) {
         for (at, Slot { raw, .. }) in self.fields.iter().enumerate() {
             if rejected.len() >= MAX_REPORTS {
                 return;
             }
             let path = || format!("{}-{}", self.name, at + 1);
-            if damaged && raw.contains(char::REPLACEMENT_CHARACTER) {
+            if self.marks.damaged && raw.contains(char::REPLACEMENT_CHARACTER) {
                 let reason = format!(
-                    "some bytes are not {} and are shown as {}; check MSH-18 or the feed's character set",
+                    "some bytes are not {} and are shown as {}; they are kept beside the resource. Check MSH-18 or the feed's character set",
                     self.marks.encoding.name(),
                     char::REPLACEMENT_CHARACTER
                 );

@@ -304,7 +304,8 @@ mod tests {
         // After it, the other direction is open.
         store.write(|writer| writer.merge("new", "old", &because("A40"))).unwrap();
         let trail = store.merges().unwrap();
-        let told: Vec<_> = trail.iter().map(|e| (e.kind, e.source.as_str(), e.because.origin.as_str(), e.stands)).collect();
+        let told: Vec<_> =
+            trail.iter().map(|e| (e.kind, e.source.as_str(), e.because.origin.as_str(), e.stands)).collect();
         assert_eq!(
             told,
             [
