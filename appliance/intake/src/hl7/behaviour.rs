@@ -14,7 +14,7 @@ pub(super) struct Record {
     pub(super) resources: HashMap<(String, String), Vec<u8>>,
 }
 
-fn settings() -> Hl7Settings {
+pub(super) fn settings() -> Hl7Settings {
     Hl7Settings {
         charset_override: None,
         assume_charset: "cp949".into(),

@@ -12,6 +12,8 @@
 
 #[cfg(test)]
 mod behaviour;
+#[cfg(test)]
+mod breadth;
 mod charset;
 mod clinical;
 mod context;
