@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::behaviour::{PID, message};
+use super::message::asked;
 use super::*;
 
 /// A message in which a segment can be tried: MSH-9, what stands before it, the segment, what stands after it.
@@ -25,8 +26,8 @@ const STAGES: &[Stage] = &[
     ("ADT^A08", PID, "ROL|1|AD|AT^Attending|D7^이^영희", ""),
     ("ADT^A40", PID, "MRG|777", ""),
     ("ADT^A45", PID, "MRG|777||||V9", VISIT),
-    ("ADT^A51", PID, "MRG|777|||||V9", "PV1|1|I|71^1^1||||||||||||||||V1||||||||||||||||||||||||||||||V8"),
-    ("ADT^A44", PID, "MRG|777||ACC1", ""),
+    ("ADT^A51", PID, "MRG|777|||||V9", "PV1|1|I|71^1^1||||||||||||||||V1|||||||||||||||||||||||||||||||V8"),
+    ("ADT^A44", "PID|1||9^^^H|||||||||||||||ACC2", "MRG|777||ACC1", ""),
     ("ADT^A48", PID, "MRG||77", ""),
     ("ADT^A08", PID, "DG1|1||J18^P^KCD", VISIT),
     ("ADT^A08", PID, "AL1|1||PEN", ""),
@@ -161,20 +162,22 @@ fn read_fields() -> BTreeMap<String, BTreeSet<usize>> {
         // A second PID would be a second patient: it is tried alone.
         let before = if name == "PID" { String::new() } else { before };
         let whole = |segment: &str| becomes(kind, &format!("{before}\n{segment}\n{after}"));
-        for field in 1..=60 {
+        // What was never asked for has no effect; what is asked for may depend on what another field says.
+        let mut tried: BTreeSet<usize> = BTreeSet::new();
+        whole(segment);
+        while let Some(field) = asked::of(&name).difference(&tried).next().copied() {
+            tried.insert(field);
             let mut seen: Option<String> = None;
             for value in TRIED.iter().chain(fields.get(field)) {
                 let mut changed = fields.clone();
                 changed.resize(changed.len().max(field + 1), "");
-                changed[field] = value;
+                if let Some(slot) = changed.get_mut(field) {
+                    *slot = value;
+                }
                 let now = whole(&changed.join("|"));
-                match &seen {
-                    Some(before) if *before != now => {
-                        out.entry(name.clone()).or_default().insert(field);
-                        break;
-                    }
-                    Some(_) => {}
-                    None => seen = Some(now),
+                if seen.get_or_insert_with(|| now.clone()) != &now {
+                    out.entry(name.clone()).or_default().insert(field);
+                    break;
                 }
             }
         }

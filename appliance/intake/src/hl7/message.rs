@@ -250,6 +250,8 @@ impl<'r> Seg<'r> {
     }
 
     fn slot(&self, number: usize) -> Option<&Slot<'r>> {
+        #[cfg(test)]
+        asked::note(self.name, number);
         self.fields.get(number.checked_sub(1)?)
     }
 
@@ -527,6 +529,30 @@ pub(super) fn unhex(hex: &str) -> Option<Vec<u8>> {
         return None;
     }
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
+}
+
+/// Which fields were asked for, for the test that compares them with the book.
+#[cfg(test)]
+pub(super) mod asked {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    thread_local! {
+        static ASKED: RefCell<BTreeSet<(String, usize)>> = RefCell::default();
+    }
+
+    pub(super) fn note(segment: &str, field: usize) {
+        ASKED.with_borrow_mut(|asked| {
+            if !asked.iter().any(|(name, number)| *number == field && name == segment) {
+                asked.insert((segment.to_owned(), field));
+            }
+        });
+    }
+
+    /// Those of one segment, on this thread, so far.
+    pub(crate) fn of(segment: &str) -> BTreeSet<usize> {
+        ASKED.with_borrow(|asked| asked.iter().filter(|(name, _)| name == segment).map(|(_, field)| *field).collect())
+    }
 }
 
 #[cfg(test)]

@@ -289,6 +289,14 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
                 conclusions.push(text.clone());
             }
             texts.push(text);
+            if prose {
+                for nte in &result.notes {
+                    if let Some(note) = observe::running_text(nte, 3) {
+                        draft.came(&format!("presentedForm[{}]", forms.len()), nte, 3);
+                        texts.push(note);
+                    }
+                }
+            }
         } else if let Some(filed) = observe::observation(ctx, &around, result) {
             only_vitals &= filed.vital;
             references.push(Object::default().with("reference", filed.reference).into());
