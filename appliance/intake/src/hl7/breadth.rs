@@ -11,7 +11,9 @@ use super::*;
 type Stage = (&'static str, &'static str, &'static str, &'static str);
 
 const VISIT: &str = "PV1|1|I|71^1^1||||||||||||||||V1\n";
+const IN_VISIT: &str = "PID|1||9^^^H\nPV1|1|I|71^1^1||||||||||||||||V1\n";
 const ORDER: &str = "ORC|NW|P1^HIS|F1^LAB\nOBR|1|P1^HIS|F1^LAB|1^K^L\n";
+const RESULT: &str = "OBR|1|P1^HIS|F1^LAB|1^K^L\nOBX|1|NM|1^K^L||5\n";
 const DRUG: &str = "ORC|NW|P1^HIS\nRXE||A^B^KD|5||mg\n";
 
 const STAGES: &[Stage] = &[
@@ -21,8 +23,9 @@ const STAGES: &[Stage] = &[
     ("ADT^A08", PID, "NK1|1|김^영희", ""),
     ("ADT^A01", PID, "PV1|1|I|71^1^1||||||||||||||||V1", ""),
     ("ADT^A01", PID, "PV1|1|I", ""),
-    ("ADT^A01", PID, "PV2|||", "PV1|1|I|71^1^1||||||||||||||||V1"),
-    ("ADT^A05", PID, "PV2|||", "PV1|1|P|71^1^1||||||||||||||||V1"),
+    ("ADT^A01", IN_VISIT, "PV2|||", ""),
+    ("ADT^A05", "PID|1||9^^^H\nPV1|1|P|71^1^1||||||||||||||||V1\n", "PV2|||", ""),
+    ("ADT^A08", IN_VISIT, "ROL|1|AD|AT^Attending|D7^이^영희", ""),
     ("ADT^A08", PID, "ROL|1|AD|AT^Attending|D7^이^영희", ""),
     ("ADT^A40", PID, "MRG|777", ""),
     ("ADT^A45", PID, "MRG|777||||V9", VISIT),
@@ -33,28 +36,31 @@ const STAGES: &[Stage] = &[
     ("ADT^A08", PID, "AL1|1||PEN", ""),
     ("ADT^A60", PID, "IAM|1||PEN", ""),
     ("ADT^A08", PID, "PR1|1||K^L", VISIT),
-    ("ADT^A08", PID, "IN1|1|PLAN^P", ""),
+    ("ADT^A08", PID, "IN1|1|PLAN^P||||||G1", ""),
     ("PPR^PC1", PID, "PRB|AD|20250101|X^Y|1", ""),
     ("ORM^O01", PID, "ORC|NW|P1^HIS|F1^LAB", "OBR|1|P1^HIS|F1^LAB|1^K^L"),
     ("RDE^O11", PID, "ORC|NW|P1^HIS", "RXE||A^B^KD|5||mg"),
-    ("ORM^O01", PID, "OBR|1|P1^HIS|F1^LAB|1^K^L", "OBX|1|NM|1^K^L||5"),
-    ("ORU^R01", PID, "OBR|1|P1^HIS|F1^LAB|1^K^L", "OBX|1|NM|1^K^L||5"),
+    ("ORM^O01", PID, "OBR|1|P1^HIS|F1^LAB|1^K^L|||20240101", "OBX|1|NM|1^K^L||5"),
+    ("ORU^R01", PID, "OBR|1|P1^HIS|F1^LAB|1^K^L|||20240101", "OBX|1|NM|1^K^L||5"),
     ("ORU^R01", PID, "OBX|1|NM|1^K^L||5", ""),
     ("ORU^R01", ORDER, "OBX|1|NM|1^K^L||5|mg", ""),
     ("ORU^R01", ORDER, "NTE|1||note", ""),
+    ("ORU^R01", RESULT, "NTE|1||note", ""),
     ("ORU^R01", ORDER, "SPM|1|S1^L||BLD^Blood", "OBX|1|NM|1^K^L||5"),
     ("ORM^O01", ORDER, "TQ1|1", ""),
     ("RDE^O11", DRUG, "TQ1|1", ""),
-    ("RDE^O11", "ORC|NW|P1^HIS\n", "RXO|A^B^KD|5||mg", ""),
-    ("RDE^O11", "ORC|NW|P1^HIS\n", "RXE||A^B^KD|5||mg", ""),
+    ("RDE^O11", "ORC|NW|P1^HIS\nRXE||A^B^KD\n", "TQ1|1|5^mg&mg&UCUM", ""),
+    ("RDE^O11", "ORC|NW|P1^HIS\n", "RXO|A^B^KD|5|6|mg|||||||30|T|||||||||2|mL", ""),
+    ("RDE^O11", "ORC|NW|P1^HIS\n", "RXE||A^B^KD|5|6|mg|||||30|T||||||||||||2|mL", ""),
     ("RDE^O11", DRUG, "RXR|PO", ""),
     ("RDE^O11", DRUG, "RXC|B|S^Saline|1|L", ""),
     ("RDS^O13", "ORC|RE|P1^HIS\n", "RXD|1|A^B^KD|20250101|5", ""),
     ("RAS^O17", "ORC|RE|P1^HIS\n", "RXA|0|1|20250101||A^B^KD|5|mg", "RXR|PO"),
     ("VXU^V04", "ORC|RE|P1^HIS|F1^LAB\n", "RXA|0|1|20250101||08^HepB^CVX|5|mg", "RXR|PO"),
     ("VXU^V04", "ORC|RE|P1^HIS|F1^LAB\nRXA|0|1|20250101||08^HepB^CVX|5|mg\n", "RXR|PO", ""),
-    ("MDM^T02", PID, "TXA|1|DS|TX||||||||||D1", "OBX|1|TX|||text"),
-    ("SIU^S12", PID, "SCH|1|2", ""),
+    ("MDM^T02", PID, "TXA|1|DS|TX|||||||||D1", "OBX|1|TX|||text"),
+    ("MDM^T10", PID, "TXA|1|DS|TX|||||||||D1", ""),
+    ("SIU^S12", PID, "SCH|1|2|||||||30|min", ""),
     ("SIU^S12", "SCH|1|2\n", "AIS|1|A|X^Y", ""),
     ("SIU^S12", "SCH|1|2\n", "AIG|1|A|X^Y", ""),
     ("SIU^S12", "SCH|1|2\n", "AIL|1|A|W1^2", ""),
@@ -123,6 +129,9 @@ const TRIED: &[&str] = &[
     "&TEXT&",
     "A&B",
     "min",
+    "h",
+    "CANCELLED",
+    "R^^^202401010930",
 ];
 
 /// The record as it is when a message that moves a visit comes: it has that visit.

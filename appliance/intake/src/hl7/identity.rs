@@ -217,7 +217,7 @@ pub(super) fn unlink(ctx: &mut Context<'_>, subjects: &[Subject], pids: &[&Seg<'
             merged |= kind == "replaced-by";
             false
         });
-        if !ctx.known("Patient", &this.id).is_some_and(|known| known.get("link").is_some()) {
+        if ctx.known("Patient", &this.id).is_none_or(|known| known.get("link").is_none()) {
             continue;
         }
         let mut draft = Draft::new("Patient", this.id.clone());

@@ -32,8 +32,8 @@ pub(super) fn keep(
     let mut count = 0;
     for seg in segs {
         let bytes = if seg.is_damaged() { raw(seg) } else { None };
-        let carrier = CARRIERS.contains(&seg.name) && !ctx.is_wanted(seg);
-        if bytes.is_none() && (carrier || ctx.is_read(seg) || !seg.says_something()) {
+        let made = CARRIERS.contains(&seg.name) || ctx.is_read(seg);
+        if bytes.is_none() && ((made && !ctx.is_wanted(seg)) || !seg.says_something()) {
             continue;
         }
         count += 1;

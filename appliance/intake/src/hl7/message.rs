@@ -295,7 +295,7 @@ impl<'r> Seg<'r> {
     pub(super) fn says_something(&self) -> bool {
         let said = self.fields.iter().map(|slot| slot.raw.trim());
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        said.enumerate().any(|(at, raw)| !raw.is_empty() && !(at == 0 && digits(raw)))
+        said.enumerate().any(|(at, raw)| !(raw.is_empty() || at == 0 && digits(raw)))
     }
 
     /// Whether bytes of it could not be read.

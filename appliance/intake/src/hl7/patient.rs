@@ -220,6 +220,10 @@ pub(super) fn patient(ctx: &mut Context<'_>, subject: &Subject, pid: &Seg<'_>, m
             "PD1" => {
                 let doctors = types::people(seg, 4);
                 draft.list("generalPractitioner", doctors, seg, 4);
+                // How the patient lives, a handicap, a living will, organ donation: nothing here holds them.
+                if [1, 2, 6, 7, 8, 15].iter().any(|field| seg.filled(*field)) {
+                    ctx.want(seg);
+                }
             }
             "NK1" => {
                 if let Some(contact) = contact(seg) {

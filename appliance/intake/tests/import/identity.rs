@@ -92,7 +92,7 @@ fn a_link_of_a_fhir_file_does_not_undo_its_taking_back() {
     let old = r#"{"resourceType":"Patient","id":"old","identifier":[{"system":"s","value":"1"}],"active":false,"link":[{"other":{"reference":"Patient/new"},"type":"replaced-by"}]}"#;
     let new = r#"{"resourceType":"Patient","id":"new","identifier":[{"system":"s","value":"2"}]}"#;
     let file = site.file("p.ndjson", format!("{new}\n{old}\n"));
-    site.import(&[file.clone()]);
+    site.import(std::slice::from_ref(&file));
     assert_eq!(site.store.patients(None).unwrap().len(), 1);
     let because = Because { at: Timestamp::UNIX_EPOCH, origin: "a user".to_owned(), reason: None };
     unmerge(&site.store, "old", &because).unwrap();
@@ -145,7 +145,7 @@ fn what_a_message_left_out_is_named_each_time_it_is_read() {
     let site = Site::new();
     let text = message("ADT^A08", "1", &format!("{}\nZPI|1|낙상고위험군\nAL1|1|DA", pid("1", "김^민수")));
     let file = site.file("a.hl7", text);
-    let (first, again) = (site.import(&[file.clone()]), site.import(&[file]));
+    let (first, again) = (site.import(std::slice::from_ref(&file)), site.import(&[file]));
     assert_eq!(first.rejected.len(), 1);
     assert_eq!((again.rejected, again.unchanged), (first.rejected, 1));
     let hits = site.store.search("1", "낙상", 5).unwrap();
