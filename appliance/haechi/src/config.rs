@@ -1,6 +1,8 @@
 //! `haechi.toml`: what a site may set. Read before anything is opened; unknown keys are refused.
 //! The same words stand in docs/src/configuration.md.
 
+pub(crate) mod tls;
+
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
@@ -16,6 +18,7 @@ pub(crate) struct Config {
     pub(crate) site: Site,
     pub(crate) model: Model,
     pub(crate) intake: Intake,
+    pub(crate) tls: tls::Tls,
 }
 
 /// `[site]`
@@ -59,7 +62,13 @@ pub(crate) struct Hl7 {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { version: 1, site: Site::default(), model: Model::default(), intake: Intake::default() }
+        Self {
+            version: 1,
+            site: Site::default(),
+            model: Model::default(),
+            intake: Intake::default(),
+            tls: tls::Tls::default(),
+        }
     }
 }
 
@@ -110,6 +119,11 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// What the door opens.
+    pub(crate) fn listeners(&self) -> Vec<haechi_door::Listener> {
+        Vec::new()
     }
 
     /// The site's time zone.
