@@ -1,7 +1,7 @@
 # The long proofs, sourced by tests/run. Each part leaves a mark for the code it passed on; a part that passed is not run
 # again until the code changes.
 
-LONG_PARTS="kill roads questions import fuzz quickstart engine"
+LONG_PARTS="kill roads mutations questions import fuzz quickstart engine"
 
 # A name for the code as it stands: the commit, or a digest of the changes on top of it.
 code_state() {
@@ -33,6 +33,9 @@ long_kill() { HAECHI_KILLS=200 cargo nextest run --locked -p haechi-e2e kill_9; 
 
 # Forty patients by both roads.
 long_roads() { HAECHI_ROADS_PATIENTS=40 cargo nextest run --locked -p haechi-e2e fhir_and_hl7; }
+
+# 10,000 mutated messages and 500 mutated bundles.
+long_mutations() { HAECHI_MUTATIONS=10000 cargo nextest run --locked --no-capture -p haechi-hospital mutated; }
 
 # The whole question set, on the release build.
 long_questions() { tests/questions/run; }

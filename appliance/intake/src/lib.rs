@@ -4,10 +4,11 @@
 //! FHIR. A bad message or resource is put aside with its place and reason, and the rest goes in.
 //!
 //! Reading order: [`import`], `input` (files and folders), `sniff` (what a file is), [`fhir`] and `blocks` and [`hl7`]
-//! (what it holds), `reading`, `working`, `writing` (the three steps of the pipeline), `budget` (why memory stays flat).
+//! (what it holds), `reading`, `working`, `writing` (the three steps of the pipeline), `changes` (what is done to whole charts), `budget` (why memory stays flat).
 
 mod blocks;
 mod budget;
+mod changes;
 mod error;
 pub mod fhir;
 pub mod hl7;
@@ -18,4 +19,5 @@ mod sniff;
 mod working;
 mod writing;
 
+pub use changes::unmerge;
 pub use error::IntakeError;

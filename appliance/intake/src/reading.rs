@@ -243,10 +243,10 @@ impl Feed<'_> {
     /// Gathers a message. `false`: stop.
     fn take(&mut self, file: &Arc<str>, bytes: usize, message: Message) -> bool {
         let made = match &message {
-            Message::Mapped(_, mapped) => {
+            Message::Mapped(_, mapped, _) => {
                 mapped.resources.iter().map(|one| 2 * one.json.len() + OVERHEAD_BYTES).sum::<usize>()
             }
-            Message::Seen | Message::Rejected(_) => 0,
+            Message::Seen(_) | Message::Rejected(_) => 0,
         };
         self.cost += bytes + made + OVERHEAD_BYTES;
         self.gathered.push(message);
@@ -265,7 +265,7 @@ impl Feed<'_> {
         let shared = self.out.shared;
         // Mapping it again would meet later states of what it amends.
         if self.seen.contains_key(&digest) || shared.store.has_message(&digest).unwrap_or(false) {
-            return Message::Seen;
+            return Message::Seen(digest);
         }
         let ahead = &self.ahead;
         let current = |resource_type: &str, id: &str| match ahead.get(&(resource_type.to_owned(), id.to_owned())) {
@@ -291,7 +291,7 @@ impl Feed<'_> {
                 self.ahead.insert(key, (resource.json.as_slice().into(), number));
             }
         }
-        Message::Mapped(digest, mapped)
+        Message::Mapped(digest, mapped, piece.line)
     }
 
     /// What is committed is read from the record again. Going through all costs time, so it is done seldom.

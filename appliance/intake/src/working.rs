@@ -9,7 +9,7 @@ use haechi_record::prepare::{Prepared, Source, prepare};
 
 use crate::fhir::reference::Meaning;
 use crate::fhir::{Found, Item, Place, bundle, head};
-use crate::hl7::Mapped;
+use crate::hl7::{Change, Mapped};
 use crate::import::Shared;
 
 /// Bytes of resources that may wait for their patient.
@@ -33,10 +33,10 @@ pub(crate) enum Task {
 
 /// What became of a message while it was read.
 pub(crate) enum Message {
-    /// Mapped.
-    Mapped([u8; 32], Mapped),
+    /// Mapped, and the line on which it begins.
+    Mapped([u8; 32], Mapped, u64),
     /// The record has taken it before.
-    Seen,
+    Seen([u8; 32]),
     /// Put aside whole.
     Rejected(Vec<Rejected>),
 }
@@ -59,9 +59,9 @@ pub(crate) enum Outcome {
 /// A message, ready to be stored as one.
 pub(crate) enum ReadyMessage {
     /// New, as far as the record showed.
-    New { digest: [u8; 32], control_id: String, ready: Vec<Ready>, merges: Vec<(String, String)> },
-    /// See [`Message::Seen`].
-    Seen,
+    New { digest: [u8; 32], control_id: String, file: Arc<str>, line: u64, ready: Vec<Ready>, changes: Vec<Change> },
+    /// See [`Message::Seen`]: what it left out is named again.
+    Seen([u8; 32]),
     /// See [`Message::Rejected`].
     Rejected(Vec<Rejected>),
 }
@@ -246,15 +246,16 @@ fn patient_id(meaning: &Meaning) -> Option<String> {
     }
 }
 
-fn message(shared: &Shared<'_>, file: &str, message: Message) -> ReadyMessage {
-    let (digest, mapped) = match message {
-        Message::Mapped(digest, mapped) => (digest, mapped),
-        Message::Seen => return ReadyMessage::Seen,
+fn message(shared: &Shared<'_>, file: &Arc<str>, message: Message) -> ReadyMessage {
+    let (digest, mapped, line) = match message {
+        Message::Mapped(digest, mapped, line) => (digest, mapped, line),
+        Message::Seen(digest) => return ReadyMessage::Seen(digest),
         Message::Rejected(all) => return ReadyMessage::Rejected(all),
     };
     let mut ready = Vec::with_capacity(mapped.resources.len() + mapped.rejected.len());
     for resource in mapped.resources {
-        let source = Source { file: file.to_owned(), received: shared.options.received, origin: Some(resource.origin) };
+        let source =
+            Source { file: file.to_string(), received: shared.options.received, origin: Some(resource.origin) };
         let reason = match guarded(|| prepare(resource.json, None, &|_| None, &source)) {
             Some(Ok(prepared)) => {
                 ready.push(Ready::Resource(Box::new(prepared)));
@@ -264,7 +265,7 @@ fn message(shared: &Shared<'_>, file: &str, message: Message) -> ReadyMessage {
             None => PANICKED.to_owned(),
         };
         let rejected = Rejected {
-            file: file.to_owned(),
+            file: file.to_string(),
             line: None,
             segment: None,
             field: None,
@@ -274,7 +275,14 @@ fn message(shared: &Shared<'_>, file: &str, message: Message) -> ReadyMessage {
         ready.push(Ready::Rejected(rejected, mapped.patient.clone()));
     }
     ready.extend(mapped.rejected.into_iter().map(|rejected| Ready::Rejected(rejected, mapped.patient.clone())));
-    ReadyMessage::New { digest, control_id: mapped.control_id, ready, merges: mapped.merges }
+    ReadyMessage::New {
+        digest,
+        control_id: mapped.control_id,
+        file: file.clone(),
+        line,
+        ready,
+        changes: mapped.changes,
+    }
 }
 
 const PANICKED: &str = "reading it failed inside the program; please report this";

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use haechi_record::RecordError;
 use haechi_record::chart::Rejected;
-use haechi_record::store::{Put, Writer};
+use haechi_record::store::{Because, Put, Writer};
 use jiff::Timestamp;
 
+use crate::changes;
 use crate::error::IntakeError;
+use crate::hl7::Change;
 use crate::import::{Shared, Summary};
 use crate::working::{Done, Outcome, Ready, ReadyMessage};
 
@@ -47,7 +49,7 @@ pub(crate) fn write(
                 while let Some(one) = waiting.remove(&next) {
                     cost += one.cost;
                     next += 1;
-                    apply(&mut Step { writer, received, summary, patients }, one.what)?;
+                    apply(&mut Step { writer, received, summary, patients, last: Put::New }, one.what)?;
                 }
                 if cost >= COMMIT_BYTES || begun.elapsed() >= COMMIT_AFTER {
                     return Ok(());
@@ -66,11 +68,13 @@ pub(crate) fn write(
 }
 
 /// What storing one job needs.
-struct Step<'s, 'w> {
-    writer: &'s mut Writer<'w>,
-    received: Timestamp,
+pub(crate) struct Step<'s, 'w> {
+    pub(crate) writer: &'s mut Writer<'w>,
+    pub(crate) received: Timestamp,
     summary: &'s mut Summary,
     patients: &'s mut HashSet<u64>,
+    /// What became of the resource before.
+    last: Put,
 }
 
 fn apply(step: &mut Step<'_, '_>, what: Outcome) -> Result<(), RecordError> {
@@ -81,52 +85,61 @@ fn apply(step: &mut Step<'_, '_>, what: Outcome) -> Result<(), RecordError> {
 }
 
 fn message(step: &mut Step<'_, '_>, message: ReadyMessage) -> Result<(), RecordError> {
-    let (digest, control_id, ready, merges) = match message {
-        ReadyMessage::New { digest, control_id, ready, merges } => (digest, control_id, ready, merges),
-        ReadyMessage::Seen => {
-            step.summary.messages += 1;
-            step.summary.unchanged += 1;
-            return Ok(());
+    let (digest, control_id, file, line, ready, changes) = match message {
+        ReadyMessage::New { digest, control_id, file, line, ready, changes } => {
+            (digest, control_id, file, line, ready, changes)
         }
+        ReadyMessage::Seen(digest) => return again(step, &digest),
         ReadyMessage::Rejected(all) => {
-            return all.into_iter().try_for_each(|one| put(step, Ready::Rejected(one, None)));
+            return all.into_iter().try_for_each(|one| put_aside(step, one, None, None));
         }
     };
-    step.summary.messages += 1;
     if step.writer.message_seen(&digest, &control_id, step.received)? {
-        step.summary.unchanged += 1;
-        return Ok(());
+        return again(step, &digest);
     }
+    step.summary.messages += 1;
     for one in ready {
-        put(step, one)?;
+        match one {
+            Ready::Rejected(rejected, patient) => put_aside(step, rejected, patient, Some(&digest))?,
+            one => put(step, one)?,
+        }
     }
-    let resource = Some(control_id).filter(|id| !id.is_empty());
-    merges.into_iter().try_for_each(|(from, into)| {
-        merge(step, &from, &into, |reason| Rejected {
-            file: String::new(),
-            line: None,
-            segment: Some("MRG".to_owned()),
-            field: Some("MRG-1".to_owned()),
+    let resource = Some(control_id.clone()).filter(|id| !id.is_empty());
+    let origin = resource.as_deref().map_or_else(|| file.to_string(), |id| format!("{file}, message {id}"));
+    let because = Because { at: step.received, origin, reason: None };
+    for change in changes {
+        let Err(contradicted) = changes::apply(step, &change, &because)? else { continue };
+        let rejected = Rejected {
+            file: file.to_string(),
+            line: Some(line),
+            segment: Some(contradicted.segment.to_owned()),
+            field: Some(contradicted.field.to_owned()),
             resource: resource.clone(),
-            reason,
-        })
-    })
+            reason: contradicted.reason.to_owned(),
+        };
+        put_aside(step, rejected, Some(contradicted.patient), Some(&digest))?;
+    }
+    Ok(())
 }
 
-/// Joins two patients. A circle is the sender's mistake, not the record's: it is put aside and the rest stays.
-fn merge(
+/// A message that the record has: nothing of it is read, and what it left out the first time is named again.
+fn again(step: &mut Step<'_, '_>, digest: &[u8; 32]) -> Result<(), RecordError> {
+    step.summary.messages += 1;
+    step.summary.unchanged += 1;
+    let left_out = step.writer.rejects_of(digest)?;
+    left_out.into_iter().for_each(|rejected| step.summary.put_aside(rejected));
+    Ok(())
+}
+
+fn put_aside(
     step: &mut Step<'_, '_>,
-    from: &str,
-    into: &str,
-    report: impl FnOnce(String) -> Rejected,
+    rejected: Rejected,
+    patient: Option<String>,
+    message: Option<&[u8; 32]>,
 ) -> Result<(), RecordError> {
-    match step.writer.merge(from, into) {
-        Err(RecordError::MergeCircle | RecordError::MergedElsewhere) => {
-            let reason = "the merge contradicts an earlier one: the two are merged the other way round, or one of them into somebody else";
-            put(step, Ready::Rejected(report(reason.to_owned()), Some(into.to_owned())))
-        }
-        other => other,
-    }
+    step.writer.reject(&rejected, patient.as_deref(), message, step.received)?;
+    step.summary.put_aside(rejected);
+    Ok(())
 }
 
 fn put(step: &mut Step<'_, '_>, ready: Ready) -> Result<(), RecordError> {
@@ -136,19 +149,23 @@ fn put(step: &mut Step<'_, '_>, ready: Ready) -> Result<(), RecordError> {
             if let Some(patient) = &prepared.patient {
                 step.patients.insert(short(patient));
             }
-            if step.writer.put(&prepared)? == Put::Unchanged {
+            step.last = step.writer.put(&prepared)?;
+            if step.last == Put::Unchanged {
                 step.summary.unchanged += 1;
             }
         }
+        // A link that is there already was followed when it came; following it again would undo its taking back.
+        Ready::Merge(..) if matches!(step.last, Put::Unchanged | Put::Past) => {}
         Ready::Merge(from, into, place) => {
-            let resource = Some(format!("Patient/{from}"));
-            let field = Some("Patient.link".to_owned());
-            merge(step, &from, &into, |reason| place.reject(resource, field, reason))?;
+            let because = Because { at: step.received, origin: place.file.to_string(), reason: None };
+            let change = Change::Merge { from: from.clone(), into: into.clone() };
+            if let Err(contradicted) = changes::apply(step, &change, &because)? {
+                let resource = Some(format!("Patient/{from}"));
+                let rejected = place.reject(resource, Some("Patient.link".to_owned()), contradicted.reason);
+                put_aside(step, rejected, Some(into), None)?;
+            }
         }
-        Ready::Rejected(rejected, patient) => {
-            step.writer.reject(&rejected, patient.as_deref(), step.received)?;
-            step.summary.put_aside(rejected);
-        }
+        Ready::Rejected(rejected, patient) => put_aside(step, rejected, patient, None)?,
     }
     Ok(())
 }

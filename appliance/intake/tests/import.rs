@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+#[path = "import/identity.rs"]
+mod identity;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;

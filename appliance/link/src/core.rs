@@ -48,6 +48,18 @@ pub enum CoreRequest {
         /// FHIR id or identifier.
         id: String,
     },
+    /// What was done about whose the charts are: merges, unmerges, visits moved.
+    PatientMerges,
+    /// Parts a merged patient from the one whose chart it is part of.
+    PatientUnmerge {
+        /// FHIR id or identifier of the patient who was merged.
+        id: String,
+        /// The user who wants it.
+        by: String,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
     /// Opens an import. In the same exchange follow, for each file, [`CoreRequest::ImportFile`], its bytes as raw frames and
     /// [`CoreRequest::ImportFileEnd`]; then [`CoreRequest::ImportEnd`]. Answers: [`CoreReply::Progress`] on the way, then
     /// [`CoreReply::Json`]. An exchange that ends without `ImportEnd` was broken off: files that were complete stay.

@@ -14,6 +14,9 @@ pub(crate) mod words;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+/// Extension of a `Basic` that holds an HL7 v2 segment which no resource holds, as it was sent.
+pub const KEPT_SEGMENT: &str = "urn:haechi:hl7v2-segment";
+
 /// Everything the record holds about one patient. Made only by `Store::chart`, which reads no other patient's rows.
 #[derive(Debug, Clone)]
 pub struct Chart {

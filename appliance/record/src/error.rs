@@ -82,14 +82,19 @@ pub enum RecordError {
     },
     /// A merge that would close a circle.
     #[error(
-        "HAECHI-0211: a merge would make a patient part of itself\n  effect  the merge was not done\n  to do   check the A40 message: MRG-1 and PID-3 are merged the other way round already"
+        "HAECHI-0211: a merge would make a patient part of itself\n  effect  the merge was not done\n  to do   check the A40 message: MRG-1 and PID-3 are merged the other way round already; `haechi patient unmerge` takes that back"
     )]
     MergeCircle,
     /// A merge of a patient who is part of another one already.
     #[error(
-        "HAECHI-0213: a merge names a patient who was merged into another one before\n  effect  the merge was not done\n  to do   check the A40 message against the earlier one: a merge cannot be redirected"
+        "HAECHI-0213: a merge names a patient who was merged into another one before\n  effect  the merge was not done\n  to do   check the A40 message against the earlier one; if that one was wrong, take it back with `haechi patient unmerge`"
     )]
     MergedElsewhere,
+    /// A patient to be parted who is part of nobody.
+    #[error(
+        "HAECHI-0214: the patient is not merged into another one\n  effect  nothing was changed\n  to do   `haechi patient merges` shows who is; name the patient who was merged, not the one who remained"
+    )]
+    NotMerged,
     /// Anything else SQLite says.
     #[error("HAECHI-0212: the record failed: {what}\n  file    {}\n  effect  the step was undone whole\n  to do   run `haechi doctor`; if it finds nothing, report this text", path.display())]
     Failed {

@@ -81,6 +81,9 @@ impl PrepareError {
 /// The elements in which a resource names its patient. Actors of appointments are looked at besides.
 const PATIENT_ELEMENTS: &[&str] = &["subject", "patient", "beneficiary", "for", "individual", "policyHolder"];
 
+/// Those of them that name nobody but a patient, unless they say otherwise.
+const SUBJECTS: &[&str] = &["subject", "patient", "beneficiary", "for"];
+
 /// Dates that the chart reads. A wrong one is refused at the door: undated, it would answer "when" and "latest" wrongly.
 const DATE_ELEMENTS: &[&str] = &[
     "birthDate",
@@ -227,14 +230,34 @@ fn check_dates(root: &Json<'_>, resource_type: &str) -> Result<(), PrepareError>
 fn patient_of(root: &Json<'_>, resolve: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let direct = PATIENT_ELEMENTS.iter().flat_map(|name| root.items(name));
     let actors = root.items("participant").iter().flat_map(|participant| participant.items("actor"));
-    direct.chain(actors).find_map(|reference| {
+    let by_reference = direct.chain(actors).find_map(|reference| {
         let written = reference.string("reference")?;
         let meant = resolve(written).map_or(Cow::Borrowed(written), Cow::Owned);
         let meant = meant.split("/_history/").next().unwrap_or_default();
         let (rest, id) = meant.rsplit_once('/')?;
         let about_patient = rest == "Patient" || rest.ends_with("/Patient");
         (about_patient && is_id(id)).then(|| id.to_owned())
-    })
+    });
+    // Who is named by a number alone is asked for last.
+    by_reference
+        .or_else(|| SUBJECTS.iter().flat_map(|name| root.items(name)).find_map(|one| by_identifier(one, resolve)))
+}
+
+/// A patient named by an identifier alone: what the caller knows by it. It is asked as a search, which is how a bundle says
+/// the same.
+fn by_identifier(reference: &Json<'_>, resolve: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    if reference.string("type").is_some_and(|kind| kind != "Patient") {
+        return None;
+    }
+    if reference.get("reference").is_some() {
+        return None;
+    }
+    let identifier = reference.get("identifier")?;
+    let value = identifier.get("value").and_then(Json::primitive)?;
+    let system = identifier.string("system").unwrap_or_default();
+    let written = |text: &str| text.replace('%', "%25").replace('&', "%26");
+    let meant = resolve(&format!("Patient?identifier={}|{}", written(system), written(value)))?;
+    meant.strip_prefix("Patient/").filter(|id| is_id(id)).map(str::to_owned)
 }
 
 fn person_columns(raw: &[u8], root: &Json<'_>, id: &str) -> PersonColumns {

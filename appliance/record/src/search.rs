@@ -1,7 +1,9 @@
 //! Splitting text into the words that full-text search compares, for Korean and for Latin script alike.
 //!
 //! Text is normalised (NFKC, lower case). A run of letters and digits is a word. A run of Hangul is a word too and, beside
-//! it, every pair of neighbouring syllables: so 당뇨 is found in 당뇨병으로 although a particle is stuck to it.
+//! it, every pair of neighbouring syllables: so 당뇨 is found in 당뇨병으로 although a particle is stuck to it. Its first
+//! syllable is a word as well, so that 간 finds 간수치; inside a word a single syllable is not found, for it would be
+//! found nearly everywhere.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -26,6 +28,10 @@ pub fn split(text: &str) -> String {
         if hangul {
             let mut characters = run.chars();
             let mut before = characters.next();
+            // A syllable asked for alone (간, 폐, 뇌) is found where a word begins with it.
+            if let Some(first) = before.filter(|_| run.chars().nth(1).is_some()) {
+                push(&mut words, first.encode_utf8(&mut [0; 4]));
+            }
             for next in characters {
                 // A run of exactly two is its own pair already.
                 if let Some(before) = before.replace(next)
@@ -118,11 +124,12 @@ mod tests {
     #[test]
     fn hangul_is_stored_as_words_and_pairs() {
         for (text, words) in [
-            ("당뇨병으로", "당뇨병으로 당뇨 뇨병 병으 으로"),
-            ("폐렴이 의심됨", "폐렴이 폐렴 렴이 의심됨 의심 심됨"),
+            ("당뇨병으로", "당뇨병으로 당 당뇨 뇨병 병으 으로"),
+            ("폐렴이 의심됨", "폐렴이 폐 폐렴 렴이 의심됨 의 의심 심됨"),
             ("HbA1c 7.10%", "hba1c 7 10"),
-            ("폐렴", "폐렴"),
-            ("CT검사", "ct 검사"),
+            ("폐렴", "폐렴 폐"),
+            ("폐", "폐"),
+            ("CT검사", "ct 검사 검"),
             ("ＨｂＡ１ｃ", "hba1c"),
         ] {
             assert_eq!(split(text), words);

@@ -4,6 +4,7 @@
 //! for a writer (WAL). A chart is read by [`Store::chart`], which names the patient's ids in every query it makes.
 
 mod intake;
+mod merges;
 mod reader;
 mod writer;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 
+pub use merges::{Because, MergeEvent, MergeKind, Stored};
 pub use reader::Health;
 pub use writer::{Put, Writer};
 
@@ -90,7 +92,7 @@ pub struct PatientRow {
     pub birth_date: Option<String>,
     /// FHIR administrative gender.
     pub sex: Option<String>,
-    /// (system, value).
+    /// (system, value); the numbers of patients merged into this one follow its own.
     pub identifiers: Vec<(String, String)>,
     /// Current resources about the patient, merged ids included.
     pub resources: u64,

@@ -1,4 +1,4 @@
-//! `haechi patient list` and `haechi patient show`.
+//! `haechi patient list`, `show`, `merges` and `unmerge`.
 
 use std::process::ExitCode;
 
@@ -24,6 +24,21 @@ pub(crate) enum PatientCommand {
         common: Common,
         /// FHIR id or identifier
         id: String,
+    },
+    /// The trail of merges: who was joined with whom, parted again, which visits were moved, when and by whose word
+    Merges {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Part a merged patient from the one whose chart it is part of now
+    Unmerge {
+        #[command(flatten)]
+        common: Common,
+        /// FHIR id or identifier of the patient who was merged (not of the one who remained)
+        id: String,
+        /// Why; it stands in the trail. Do not name the patient in it
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
 }
 
@@ -57,6 +72,27 @@ pub(crate) fn run(command: PatientCommand) -> Result<ExitCode, Failure> {
                 terminal::json(&patient)?;
             } else {
                 terminal::line(&patient.in_words());
+            }
+        }
+        PatientCommand::Merges { common } => {
+            let merges = site::reach(common.home)?.merges()?;
+            if common.json {
+                terminal::json(&merges)?;
+            } else {
+                merges.iter().for_each(|merge| terminal::line(&merge.in_words()));
+                if merges.is_empty() {
+                    terminal::line("no patient was merged");
+                }
+            }
+        }
+        PatientCommand::Unmerge { common, id, reason } => {
+            let by = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+            let by = by.map_or_else(|_| "command line".to_owned(), |name| format!("command line, user {name}"));
+            let done = site::reach(common.home)?.unmerge(&id, by, reason)?;
+            if common.json {
+                terminal::json(&done)?;
+            } else {
+                terminal::line(&done.in_words());
             }
         }
     }

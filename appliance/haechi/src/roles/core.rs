@@ -171,6 +171,8 @@ impl CoreService {
             }
             CoreRequest::PatientList { find } => json(&self.site.patients(find.as_deref())?),
             CoreRequest::PatientShow { id } => json(&self.site.patient(&id)?),
+            CoreRequest::PatientMerges => json(&self.site.merges()?),
+            CoreRequest::PatientUnmerge { id, by, reason } => json(&self.site.unmerge(&id, by, reason)?),
             CoreRequest::ImportBegin { .. } => self.import(input, replies),
             CoreRequest::TerminologyBegin { system, version, from, to, columns } => {
                 let files = self.take_files(input)?;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use haechi_ask::answer::Answer;
 use haechi_intake::import::{self, Summary};
 use haechi_record::key::Key;
-use haechi_record::store::Store;
+use haechi_record::store::{Because, Store};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Question;
 use super::model::{InProcessModel, draft_file, model_file, model_settings};
-use super::shown::{PatientLine, PatientShown, RecordCounts, Status};
+use super::shown::{MergeLine, PatientLine, PatientShown, RecordCounts, Status};
 use super::terminology::{Load, Lookup, Mapping, Terms};
 use crate::config::Config;
 use crate::error::Failure;
@@ -113,6 +113,21 @@ impl Site {
     pub(crate) fn patient(&self, id: &str) -> Result<PatientShown, Failure> {
         let chart = self.store.chart(id)?.ok_or_else(unknown_patient)?;
         Ok(PatientShown::of(&chart, &self.zone))
+    }
+
+    /// What was done about whose the charts are, oldest first.
+    pub(crate) fn merges(&self) -> Result<Vec<MergeLine>, Failure> {
+        Ok(self.store.merges()?.into_iter().map(|event| MergeLine::of(event, &self.zone)).collect())
+    }
+
+    /// Parts a merged patient from the one whose chart it is part of.
+    pub(crate) fn unmerge(&self, id: &str, by: String, reason: Option<String>) -> Result<MergeLine, Failure> {
+        let merged = self.store.merged_patient(id)?;
+        let because = Because { at: Timestamp::now(), origin: by, reason };
+        haechi_intake::unmerge(&self.store, &merged, &because)?;
+        let last = self.store.merges()?.into_iter().rev().find(|event| event.source == merged);
+        let last = last.ok_or(haechi_record::RecordError::NotMerged)?;
+        Ok(MergeLine::of(last, &self.zone))
     }
 
     /// Counts, model and site. `running`: asked of an appliance.

@@ -16,7 +16,7 @@ use haechi_intake::import::Summary;
 
 pub(crate) use local::Site;
 pub(crate) use model::{RoleModel, draft_file, model_file, model_settings};
-pub(crate) use shown::{PatientLine, PatientShown, Status};
+pub(crate) use shown::{MergeLine, PatientLine, PatientShown, Status};
 pub(crate) use terminology::{Load, Lookup, Mapping};
 
 use crate::error::Failure;
@@ -123,6 +123,22 @@ impl Reach {
         match self {
             Self::Here(site) => site.terminology_map(mapping),
             Self::Running(remote) => remote.terminology_map(mapping),
+        }
+    }
+
+    /// What was done about whose the charts are.
+    pub(crate) fn merges(&self) -> Result<Vec<MergeLine>, Failure> {
+        match self {
+            Self::Here(site) => site.merges(),
+            Self::Running(remote) => remote.merges(),
+        }
+    }
+
+    /// Parts a merged patient from the one whose chart it is part of; what is said of it in the trail.
+    pub(crate) fn unmerge(&self, id: &str, by: String, reason: Option<String>) -> Result<MergeLine, Failure> {
+        match self {
+            Self::Here(site) => site.unmerge(id, by, reason),
+            Self::Running(remote) => remote.unmerge(id, by, reason),
         }
     }
 

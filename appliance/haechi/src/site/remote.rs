@@ -12,7 +12,7 @@ use haechi_link::client::{Client, ClientSettings};
 use haechi_link::core::{Core, CoreReply, CoreRequest};
 use serde::de::DeserializeOwned;
 
-use super::{Load, Lookup, Mapping, PatientLine, PatientShown, Question, Status};
+use super::{Load, Lookup, Mapping, MergeLine, PatientLine, PatientShown, Question, Status};
 use crate::error::Failure;
 use crate::home::Home;
 
@@ -64,6 +64,14 @@ impl Remote {
 
     pub(crate) fn patient(&self, id: &str) -> Result<PatientShown, Failure> {
         self.request(&CoreRequest::PatientShow { id: id.to_owned() })
+    }
+
+    pub(crate) fn merges(&self) -> Result<Vec<MergeLine>, Failure> {
+        self.request(&CoreRequest::PatientMerges)
+    }
+
+    pub(crate) fn unmerge(&self, id: &str, by: String, reason: Option<String>) -> Result<MergeLine, Failure> {
+        self.request(&CoreRequest::PatientUnmerge { id: id.to_owned(), by, reason })
     }
 
     pub(crate) fn status(&self) -> Result<Status, Failure> {

@@ -1,6 +1,8 @@
 //! What the commands print about patients and the site. The JSON names are the command line's contract.
 
 use haechi_record::chart::{Chart, Deceased, Kind, PartialDate, Rejected, When};
+use haechi_record::store::{MergeEvent, MergeKind};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// One line of `haechi patient list`.
@@ -41,6 +43,56 @@ pub(crate) struct PatientShown {
     pub(crate) entries: Vec<(Kind, u64)>,
     pub(crate) as_of: String,
     pub(crate) rejected: Vec<Rejected>,
+}
+
+/// One line of `haechi patient merges`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MergeLine {
+    pub(crate) number: u64,
+    /// `merge`, `unmerge` or `move`.
+    pub(crate) kind: MergeKind,
+    /// FHIR id of the patient who was merged, or whose visit was moved.
+    pub(crate) source: String,
+    pub(crate) target: String,
+    /// FHIR id of the visit that was moved.
+    pub(crate) visit: Option<String>,
+    pub(crate) at: String,
+    /// The message or file that said so, or the user.
+    pub(crate) by: String,
+    pub(crate) reason: Option<String>,
+    /// True while `source` is part of `target` by this merge.
+    pub(crate) stands: bool,
+}
+
+impl MergeLine {
+    pub(crate) fn of(event: MergeEvent, zone: &TimeZone) -> Self {
+        Self {
+            number: event.number,
+            kind: event.kind,
+            source: event.source,
+            target: event.target,
+            visit: event.visit,
+            at: event.because.at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            by: event.because.origin,
+            reason: event.because.reason,
+            stands: event.stands,
+        }
+    }
+
+    pub(crate) fn in_words(&self) -> String {
+        let Self { source, target, .. } = self;
+        let what = match (self.kind, &self.visit) {
+            (MergeKind::Merge, _) if self.stands => format!("{source} is part of {target}"),
+            (MergeKind::Merge, _) => format!("{source} became part of {target} (taken back)"),
+            (MergeKind::Unmerge, _) => format!("{source} was parted from {target}"),
+            (MergeKind::Move, visit) => {
+                format!("visit {} of {source} went to {target}", visit.as_deref().unwrap_or("-"))
+            }
+        };
+        let reason = self.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("{}  {}  {what}  ({}{reason})", self.number, self.at, self.by)
+    }
 }
 
 /// `haechi status`.

@@ -10,11 +10,11 @@ use super::*;
 
 /// A record as `current` sees it.
 #[derive(Default)]
-struct Record {
-    resources: HashMap<(String, String), Vec<u8>>,
+pub(super) struct Record {
+    pub(super) resources: HashMap<(String, String), Vec<u8>>,
 }
 
-fn settings() -> Hl7Settings {
+pub(super) fn settings() -> Hl7Settings {
     Hl7Settings {
         charset_override: None,
         assume_charset: "cp949".into(),
@@ -24,7 +24,7 @@ fn settings() -> Hl7Settings {
 }
 
 impl Record {
-    fn try_file(&mut self, message: &[u8]) -> Result<Mapped, Vec<Rejected>> {
+    pub(super) fn try_file(&mut self, message: &[u8]) -> Result<Mapped, Vec<Rejected>> {
         let mapped =
             map(message, &settings(), &|kind, id| self.resources.get(&(kind.to_owned(), id.to_owned())).cloned())?;
         for resource in &mapped.resources {
@@ -36,11 +36,11 @@ impl Record {
     }
 
     /// Files a message given from `MSH-9` on: `ADT^A01` and the segments after MSH.
-    fn file(&mut self, kind: &str, segments: &str) -> Mapped {
+    pub(super) fn file(&mut self, kind: &str, segments: &str) -> Mapped {
         self.try_file(message(kind, segments).as_bytes()).unwrap_or_else(|rejected| panic!("{rejected:?}"))
     }
 
-    fn all(&self, kind: &str) -> Vec<Value> {
+    pub(super) fn all(&self, kind: &str) -> Vec<Value> {
         let mut out: Vec<Value> = self
             .resources
             .iter()
@@ -51,21 +51,21 @@ impl Record {
         out
     }
 
-    fn only(&self, kind: &str) -> Value {
+    pub(super) fn only(&self, kind: &str) -> Value {
         let all = self.all(kind);
         assert_eq!(all.len(), 1, "{all:#?}");
         all.into_iter().next().unwrap()
     }
 }
 
-fn message(kind: &str, segments: &str) -> String {
+pub(super) fn message(kind: &str, segments: &str) -> String {
     let head = format!("MSH|^~\\&|HIS|HAECHI|||20250310120000||{kind}|C1|P|2.5|||||KOR|UNICODE UTF-8\r");
     head + segments.trim().lines().map(str::trim).collect::<Vec<_>>().join("\r").as_str()
 }
 
-const PID: &str = "PID|1||00012345^^^HAECHI&1.2.410.100000.1.1&ISO^MR||김^민수^^^^^L^I~Kim^Minsu^^^^^L^A||19600102|M|||세종대로 110^^중구^서울^04524^KOR^H||010-1234-5678^PRN^CP";
+pub(super) const PID: &str = "PID|1||00012345^^^HAECHI&1.2.410.100000.1.1&ISO^MR||김^민수^^^^^L^I~Kim^Minsu^^^^^L^A||19600102|M|||세종대로 110^^중구^서울^04524^KOR^H||010-1234-5678^PRN^CP";
 
-fn with_pid(segments: &str) -> String {
+pub(super) fn with_pid(segments: &str) -> String {
     format!("{PID}\n{segments}")
 }
 
@@ -412,12 +412,12 @@ fn a_merge_names_who_lives_on() {
         .map(|p| (p["identifier"][0]["value"].as_str().unwrap().to_owned(), p["id"].as_str().unwrap().to_owned()))
         .collect();
     let mapped = record.file("ADT^A40", "PID|1||B2||새^이름\nMRG|A1");
-    assert_eq!(mapped.merges, [(ids["A1"].clone(), ids["B2"].clone())]);
+    assert_eq!(mapped.changes, [Change::Merge { from: ids["A1"].clone(), into: ids["B2"].clone() }]);
     let old = record.all("Patient").into_iter().find(|p| p["id"].as_str() == Some(&ids["A1"])).unwrap();
     assert_eq!((&old["active"], &old["link"][0]["type"]), (&json!(false), &json!("replaced-by")));
     assert_eq!(old["name"][0]["text"], "옛이름", "the old entry keeps what it says");
     let mapped = record.file("ADT^A45", "PID|1||B2\nMRG|A1||||V9");
-    assert!(mapped.merges.is_empty());
+    assert!(mapped.changes.is_empty());
     assert_eq!(mapped.rejected[0].segment.as_deref(), Some("MRG[1]"));
 }
 
@@ -444,10 +444,15 @@ fn an_order_is_placed_filled_and_taken_back() {
     record.file("ORM^O01", &order("NW"));
     record.file("ORM^O01", &order("CA"));
     assert_eq!(record.only("ServiceRequest")["status"], "revoked");
-    let mapped = record.file("ORM^O01", &with_pid("ORC|CA|P5^HIS"));
+    // By its number alone: the record finds the order.
+    let mapped = record.file("ORM^O01", &with_pid("ORC|DC|P5^HIS"));
+    let patient = mapped.patient.clone().unwrap();
+    let number = (Some("urn:id:HIS".to_owned()), "P5".to_owned());
+    assert_eq!(mapped.changes, [Change::Order { patient, number, request: "revoked", medication: "stopped" }]);
+    let mapped = record.file("ORM^O01", &with_pid("ORC|CA"));
     assert_eq!(
         (mapped.rejected[0].segment.as_deref(), mapped.rejected[0].field.as_deref()),
-        (Some("ORC[1]"), Some("ORC-1"))
+        (Some("ORC[1]"), Some("ORC-2"))
     );
 }
 

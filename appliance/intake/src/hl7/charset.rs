@@ -1,9 +1,12 @@
 //! From bytes to characters: what MSH-18 says, what the feed's setting says, and what to do when neither fits.
 //!
 //! Order: the feed's override wins. A UTF-8 byte order mark comes next, then MSH-18, then the site's assumption for feeds
-//! that leave MSH-18 empty; detection is the last resort. Bytes that fit no reading become U+FFFD and are reported.
+//! that leave MSH-18 empty; detection is the last resort. Bytes that fit no reading become U+FFFD and are reported. Where
+//! the text itself switches sets, [`iso2022`] reads it, starting from the set that this order names.
 
 use std::borrow::Cow;
+
+use super::iso2022;
 
 use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, SHIFT_JIS, UTF_8, WINDOWS_1252};
 
@@ -46,20 +49,32 @@ pub(super) fn named(name: &str) -> Option<&'static Encoding> {
 /// Reads one message's bytes.
 ///
 /// `declared` are the names in MSH-18 in their order; the first that says more than ASCII counts, because the later ones
-/// name what escape sequences may switch to and every set here contains ASCII.
-pub(super) fn decode<'m>(bytes: &'m [u8], declared: &[String], wins: Option<&str>, assumed: &str) -> Decoded<'m> {
+/// name what escape sequences may switch to and every set here contains ASCII. `escape` is the message's escape character.
+pub(super) fn decode<'m>(
+    bytes: &'m [u8],
+    declared: &[String],
+    wins: Option<&str>,
+    assumed: &str,
+    escape: u8,
+) -> Decoded<'m> {
     let (bytes, marked) = match bytes.strip_prefix(BOM) {
         Some(rest) => (rest, true),
         None => (bytes, false),
     };
-    if let Some(encoding) = wins.and_then(named) {
+    let wins = wins.and_then(named);
+    let said = declared.iter().filter_map(|name| named(name));
+    let said = said.reduce(|first, next| if first == WINDOWS_1252 { next } else { first });
+    if iso2022::switches(bytes, escape) {
+        let mark = marked.then_some(UTF_8);
+        let base = wins.or(mark).or(said).or_else(|| named(assumed)).unwrap_or(UTF_8);
+        return iso2022::decode(bytes, base, escape);
+    }
+    if let Some(encoding) = wins {
         return read(bytes, encoding);
     }
     if marked {
         return read(bytes, UTF_8);
     }
-    let said = declared.iter().filter_map(|name| named(name));
-    let said = said.reduce(|first, next| if first == WINDOWS_1252 { next } else { first });
     if bytes.is_ascii() {
         return read(bytes, said.unwrap_or(UTF_8));
     }
@@ -157,42 +172,54 @@ mod tests {
             ("a wrong word that fails gives way", "홍길동 뷁".as_bytes(), &["KS X 1001"], None, "cp949"),
             ("ASCII said, more sent", &cp949, &["ASCII"], None, "cp949"),
         ] {
-            let out = decode(bytes, &say(declared), wins, assumed);
+            let out = decode(bytes, &say(declared), wins, assumed, b'\\');
             assert_eq!(out.text, "홍길동 뷁", "{case}");
             assert!(!out.damaged, "{case}");
         }
-        let latin = decode(b"M\xfcller", &say(&["8859/1"]), None, "cp949");
+        let latin = decode(b"M\xfcller", &say(&["8859/1"]), None, "cp949", b'\\');
         assert_eq!(latin.text, "Müller");
     }
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        let out = decode(b"a\xff\xffb", &say(&["UNICODE UTF-8"]), None, "utf-8");
+        let out = decode(b"a\xff\xffb", &say(&["UNICODE UTF-8"]), None, "utf-8", b'\\');
         assert!(out.damaged);
         assert_eq!(out.text, "a\u{fffd}\u{fffd}b");
-        let out = decode(b"a\xff\x20b", &[], Some("cp949"), "utf-8");
+        let out = decode(b"a\xff\x20b", &[], Some("cp949"), "utf-8", b'\\');
         assert!(out.damaged);
     }
 
-    /// Splitting by delimiter bytes before decoding is safe: no character of CP949 has a delimiter as its second byte.
+    /// Splitting by delimiter bytes before decoding is safe: over all that CP949 can say, no character has a delimiter as
+    /// one of its bytes, and what is cut at delimiter bytes is what is cut at the delimiters of the text.
     #[test]
-    fn no_hangul_hides_a_delimiter() {
-        for lead in 0x81..=0xfe_u8 {
-            for delimiter in b"|^~\\&\r\n\x0b\x1c#" {
-                let (text, damaged) = EUC_KR.decode_without_bom_handling(std::slice::from_ref(&lead));
-                assert!(damaged, "{lead:02x} alone is {text}");
-                let pair = [lead, *delimiter];
+    fn no_character_of_cp949_hides_a_delimiter() {
+        const DELIMITERS: &[u8] = b"|^~\\&\r\n\x0b\x1c#";
+        let mut characters = 0;
+        for lead in 0x80..=0xff_u8 {
+            assert!(EUC_KR.decode_without_bom_handling(&[lead]).1, "{lead:02x} alone");
+            for trail in 0..=0xff_u8 {
+                let pair = [lead, trail];
                 let (text, damaged) = EUC_KR.decode_without_bom_handling(&pair);
-                assert!(damaged && text.ends_with(char::from(*delimiter)), "{lead:02x} {delimiter:02x} is {text}");
+                if DELIMITERS.contains(&trail) {
+                    assert!(damaged && text.ends_with(char::from(trail)), "{lead:02x} {trail:02x} is {text}");
+                }
+                if damaged || text.chars().count() != 1 {
+                    continue;
+                }
+                characters += 1;
+                // Beside its neighbours it is still itself, wherever the cut is.
+                for delimiter in DELIMITERS {
+                    let line =
+                        [b"a".as_slice(), &[*delimiter], &[lead, trail], &[*delimiter], &[lead, trail], b"z"].concat();
+                    let cut: Vec<_> = line.split(|byte| byte == delimiter).map(|part| EUC_KR.decode(part).0).collect();
+                    let whole = EUC_KR.decode(&line).0;
+                    let read: Vec<_> = whole.split(char::from(*delimiter)).collect();
+                    assert_eq!(cut, read, "{lead:02x} {trail:02x} at {delimiter:02x}");
+                    assert_eq!(cut.len(), 3, "{lead:02x} {trail:02x} at {delimiter:02x}");
+                }
             }
         }
-        // And the other way round: every letter there is comes back whole when cut at delimiter bytes.
-        for code in 0xac00..=0xd7a3_u32 {
-            let letter = char::from_u32(code).unwrap().to_string();
-            let (bytes, _, _) = EUC_KR.encode(&letter);
-            let line = [b"a|", &*bytes, b"^", &*bytes, b"&b|"].concat();
-            let parts: Vec<_> = line.split(|byte| b"|^&".contains(byte)).map(|part| EUC_KR.decode(part).0).collect();
-            assert_eq!(parts, ["a", &letter, &letter, "b", ""], "{code:x}");
-        }
+        // All 11,172 syllables, and the Hanja and signs of KS X 1001.
+        assert!(characters > 17_000, "{characters}");
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn diagnosis(
     draft.put("code", code, dg1, if dg1.filled(3) { 3 } else { 4 });
     draft.body.put("subject", subject.reference());
     draft.body.maybe("encounter", visit.map(Visit::reference));
-    let onset = ctx.when(dg1, 5);
+    let onset = ctx.happened(dg1, 5);
     draft.maybe("onsetDateTime", onset, dg1, 5);
     let recorded = ctx.when(dg1, 19);
     draft.maybe("recordedDate", recorded, dg1, 19);
@@ -125,7 +125,7 @@ pub(super) fn problem(ctx: &mut Context<'_>, subject: &Subject, visit: Option<&V
     draft.put("code", code, prb, 3);
     draft.body.put("subject", subject.reference());
     draft.body.maybe("encounter", visit.map(Visit::reference));
-    let onset = ctx.when(prb, 16);
+    let onset = ctx.happened(prb, 16);
     draft.maybe("onsetDateTime", onset, prb, 16);
     draft.maybe("abatementDateTime", resolved, prb, 9);
     let recorded = ctx.when(prb, 7);
@@ -143,7 +143,7 @@ pub(super) fn allergy(ctx: &mut Context<'_>, subject: &Subject, al1: &Seg<'_>) {
     describe_allergy(&mut draft, al1);
     draft.put("code", code, al1, 3);
     draft.body.put("patient", subject.reference());
-    let onset = ctx.when(al1, 6);
+    let onset = ctx.happened(al1, 6);
     draft.maybe("onsetDateTime", onset, al1, 6);
     let manifestations = al1.reps(5).filter_map(|rep| rep.whole()).map(|text| Object::default().with("text", text));
     let manifestations = manifestations.map(Json::Object).collect();
@@ -192,7 +192,7 @@ pub(super) fn adverse_reaction(ctx: &mut Context<'_>, subject: &Subject, iam: &S
         draft.put("code", code, iam, 3);
     }
     draft.body.put("patient", subject.reference());
-    let onset = ctx.when(iam, 11);
+    let onset = ctx.happened(iam, 11);
     match (onset, iam.text(12)) {
         (Some(onset), _) => draft.put("onsetDateTime", onset, iam, 11),
         (None, Some(words)) => draft.put("onsetString", words, iam, 12),
@@ -200,6 +200,11 @@ pub(super) fn adverse_reaction(ctx: &mut Context<'_>, subject: &Subject, iam: &S
     }
     let recorded = ctx.when(iam, 13);
     draft.maybe("recordedDate", recorded, iam, 13);
+    let mut told = types::person(iam.rep(14));
+    if let (None, Some(relation)) = (&told, types::concept(iam.rep(15)).as_ref().and_then(super::order::shown)) {
+        told = Some(Object::default().with("display", relation));
+    }
+    draft.maybe("asserter", told, iam, if iam.filled(14) { 14 } else { 15 });
     // IAM-5 is a string in most versions: one that is no code is the words themselves.
     let words = |rep: super::message::Rep<'_>| match rep.parts() {
         1 => rep.part(1).map(|text| Object::default().with("text", text)),
@@ -292,8 +297,19 @@ pub(super) fn coverage(ctx: &mut Context<'_>, subject: &Subject, in1: &Seg<'_>) 
     let mut draft = Draft::new("Coverage", id_of("Coverage", &[&subject.id, &key]));
     draft.body.put("status", "active");
     draft.maybe("type", types::concept(in1.rep(15)), in1, 15);
-    draft.maybe("subscriberId", policy, in1, 36);
+    let insured = in1.text(49);
+    let number = policy.clone().map(|policy| (policy, 36)).or(insured.map(|insured| (insured, 49)));
+    if let Some((number, field)) = number {
+        draft.put("subscriberId", number, in1, field);
+    }
     draft.body.put("beneficiary", subject.reference());
+    if let Some(insured) = types::human_name(in1.rep(16)).as_ref().and_then(types::shown_name) {
+        draft.put("subscriber", Object::default().with("display", insured), in1, 16);
+    }
+    draft.maybe("relationship", types::table(in1.rep(17), "v2-0063"), in1, 17);
+    if let Some(order) = in1.text(22).and_then(|text| text.parse::<u64>().ok()).filter(|order| *order > 0) {
+        draft.put("order", order, in1, 22);
+    }
     let mut period = Object::default();
     for (key, field) in [("start", 12), ("end", 13)] {
         if let Some(day) = ctx.day(in1, field) {
@@ -306,11 +322,21 @@ pub(super) fn coverage(ctx: &mut Context<'_>, subject: &Subject, in1: &Seg<'_>) 
     }
     let payor = company.or_else(|| in1.rep(2).part(2)).or(plan);
     draft.list("payor", types::organisation(payor).map(Json::Object).into_iter().collect(), in1, 4);
+    let mut classes: Vec<Json> = Vec::new();
     if let Some(name) = in1.rep(2).part(2).or_else(|| in1.rep(2).part(1)) {
         let class = types::coded("http://terminology.hl7.org/CodeSystem/coverage-class", "plan", Some("Plan"));
         let value = in1.rep(2).part(1).unwrap_or_else(|| name.clone());
         let class = Object::default().with("type", class).with("value", value).with("name", name);
-        draft.put("class", vec![Json::Object(class)], in1, 2);
+        draft.came(&format!("class[{}]", classes.len()), in1, 2);
+        classes.push(class.into());
     }
+    if let Some(group) = in1.text(8) {
+        let class = types::coded("http://terminology.hl7.org/CodeSystem/coverage-class", "group", Some("Group"));
+        let mut class = Object::default().with("type", class).with("value", group);
+        class.maybe("name", in1.text(9));
+        draft.came(&format!("class[{}]", classes.len()), in1, 8);
+        classes.push(class.into());
+    }
+    draft.body.list("class", classes);
     ctx.emit(draft, Meet::Amend);
 }

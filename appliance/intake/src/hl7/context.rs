@@ -2,7 +2,7 @@
 //! resource meets the version the record already holds.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use haechi_record::chart::{Origin, Rejected};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use super::json::{Json, Object};
 use super::message::{Seg, problem};
 use super::patient::Subject;
 use super::types::Number;
-use super::{Hl7Settings, Mapped, MappedResource, time};
+use super::{Change, Hl7Settings, Mapped, MappedResource, time};
 
 /// Namespace of all ids made here. Never change it: ids in records derive from it.
 const NAMESPACE: Uuid = Uuid::from_u128(0x9f0b_1f5e_6a3d_5c27_8d41_c0de_ae8c_4817);
@@ -53,13 +53,20 @@ pub(super) struct Draft {
     pub(super) body: Object,
     origin: Vec<(String, String)>,
     erased: Vec<&'static str>,
+    /// Lines of the segments that it came from.
+    lines: Vec<u64>,
 }
 
 impl Draft {
     /// An empty resource.
     pub(super) fn new(kind: &'static str, id: String) -> Draft {
         let body = Object::default().with("resourceType", kind).with("id", id.as_str());
-        Draft { kind, id, body, origin: Vec::new(), erased: Vec::new() }
+        Draft { kind, id, body, origin: Vec::new(), erased: Vec::new(), lines: Vec::new() }
+    }
+
+    /// The logical id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     /// `Observation/…`.
@@ -90,6 +97,19 @@ impl Draft {
     /// Remembers that `path` came from a field.
     pub(super) fn came(&mut self, path: &str, seg: &Seg<'_>, field: usize) {
         self.origin.push((path.to_owned(), seg.path(field)));
+        self.read(seg);
+    }
+
+    /// Remembers that `path` came from a segment as a whole.
+    pub(super) fn came_from(&mut self, path: &str, seg: &Seg<'_>) {
+        self.origin.push((path.to_owned(), seg.at()));
+        self.read(seg);
+    }
+
+    fn read(&mut self, seg: &Seg<'_>) {
+        if self.lines.last() != Some(&seg.line) {
+            self.lines.push(seg.line);
+        }
     }
 
     /// Deletes `key` from the stored version if the field is `""`.
@@ -131,7 +151,13 @@ pub(super) struct Context<'c> {
     places: HashMap<Key, usize>,
     rejected: Vec<Rejected>,
     dropped: usize,
-    merges: Vec<(String, String)>,
+    changes: Vec<Change>,
+    /// Lines of segments that something was made of.
+    read: HashSet<u64>,
+    /// Lines of segments to be kept word for word though their kind usually is not.
+    wanted: HashSet<u64>,
+    /// The order that the next one takes the place of (ORC-1 RP, then RO).
+    pub(super) replaced: Option<String>,
 }
 
 impl<'c> Context<'c> {
@@ -161,7 +187,10 @@ impl<'c> Context<'c> {
             places: HashMap::new(),
             rejected: Vec::new(),
             dropped: 0,
-            merges: Vec::new(),
+            changes: Vec::new(),
+            read: HashSet::new(),
+            wanted: HashSet::new(),
+            replaced: None,
         }
     }
 
@@ -196,37 +225,76 @@ impl<'c> Context<'c> {
         (!self.control_id.is_empty()).then(|| self.control_id.clone())
     }
 
-    /// Notes that `from` is from now on part of `into`.
-    pub(super) fn merge(&mut self, from: String, into: String) {
-        if from != into && !self.merges.iter().any(|(a, b)| *a == from && *b == into) {
-            self.merges.push((from, into));
+    /// Notes what is to be done with whole charts, once.
+    pub(super) fn change(&mut self, change: Change) {
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
         }
+    }
+
+    /// Something was made of this segment, or it has nothing to say.
+    pub(super) fn reads(&mut self, seg: &Seg<'_>) {
+        self.read.insert(seg.line);
+    }
+
+    /// Whether anything was made of this segment.
+    pub(super) fn is_read(&self, seg: &Seg<'_>) -> bool {
+        self.read.contains(&seg.line)
+    }
+
+    /// This segment is to be kept word for word.
+    pub(super) fn want(&mut self, seg: &Seg<'_>) {
+        self.wanted.insert(seg.line);
+    }
+
+    /// Whether [`Context::want`] asked for it.
+    pub(super) fn is_wanted(&self, seg: &Seg<'_>) -> bool {
+        self.wanted.contains(&seg.line)
     }
 
     /// A timestamp field as `dateTime`; what is none is reported and left out.
     pub(super) fn when(&mut self, seg: &Seg<'_>, field: usize) -> Option<String> {
         let text = seg.text(field)?;
-        let read = time::date_time(&text, &self.settings.zone).ok();
+        let read = time::date_time(&text, &self.settings.zone);
         self.told(read, seg, field)
     }
 
     /// A date field; what is none is reported and left out.
     pub(super) fn day(&mut self, seg: &Seg<'_>, field: usize) -> Option<String> {
-        let read = time::date(&seg.text(field)?).ok();
+        let read = time::date(&seg.text(field)?);
         self.told(read, seg, field)
     }
 
     /// A timestamp field as `instant`: nothing if it has no time of day.
     pub(super) fn instant(&mut self, seg: &Seg<'_>, field: usize) -> Option<String> {
-        let read = time::instant(&seg.text(field)?, &self.settings.zone).ok();
+        let read = time::instant(&seg.text(field)?, &self.settings.zone);
         self.told(read, seg, field).flatten()
     }
 
-    fn told<T>(&mut self, read: Option<T>, seg: &Seg<'_>, field: usize) -> Option<T> {
-        if read.is_none() {
-            self.reject(seg, Some(field), "is no timestamp (YYYYMMDDHHMMSS+ZZZZ); it is left out");
+    /// [`Context::when`] of what has happened: a time after the message's own is kept and reported, for it may be a slip.
+    pub(super) fn happened(&mut self, seg: &Seg<'_>, field: usize) -> Option<String> {
+        let out = self.when(seg, field)?;
+        self.not_later(seg, field);
+        Some(out)
+    }
+
+    /// Reports a day that lies after the day on which the message was sent; a day of grace covers the world's zones.
+    pub(super) fn not_later(&mut self, seg: &Seg<'_>, field: usize) {
+        let day = |text: &str| time::date(text).ok().and_then(|date| date.parse::<jiff::civil::Date>().ok());
+        let (Some(sent), Some(named)) = (day(&self.sent), seg.text(field).as_deref().and_then(day)) else { return };
+        if sent.tomorrow().is_ok_and(|tomorrow| named > tomorrow) {
+            self.reject(seg, Some(field), "lies after the time of the message (MSH-7); it is kept as it was sent");
         }
-        read
+    }
+
+    fn told<T>(&mut self, read: Result<T, time::NotATime>, seg: &Seg<'_>, field: usize) -> Option<T> {
+        match read {
+            Ok(out) => Some(out),
+            Err(why) => {
+                self.reject(seg, Some(field), format!("{}; it is left out", why.reason()));
+                None
+            }
+        }
     }
 
     /// The resource as this message or the record has it.
@@ -251,7 +319,8 @@ impl<'c> Context<'c> {
 
     /// Adds the resource, meeting what this message or the record already has. What changes nothing is not added.
     pub(super) fn emit(&mut self, draft: Draft, meet: Meet) {
-        let Draft { kind, id, body, origin, erased } = draft;
+        let Draft { kind, id, body, origin, erased, lines } = draft;
+        self.read.extend(&lines);
         if let Some(earlier) = self.places.get(&(kind, id.clone())).and_then(|at| self.drafts.get_mut(*at)) {
             let base = std::mem::take(&mut earlier.body);
             earlier.body = combine(base, body, &erased, meet);
@@ -267,7 +336,7 @@ impl<'c> Context<'c> {
             return;
         }
         self.places.insert((kind, id.clone()), self.drafts.len());
-        self.drafts.push(Draft { kind, id, body, origin, erased: Vec::new() });
+        self.drafts.push(Draft { kind, id, body, origin, erased: Vec::new(), lines });
     }
 
     /// The end: everything as JSON.
@@ -285,7 +354,7 @@ impl<'c> Context<'c> {
         let resources = resources.collect();
         let (patient, number) =
             subject.map(|Subject { id, number: (system, value) }| (id, (system.unwrap_or_default(), value))).unzip();
-        Mapped { control_id, event, resources, merges: self.merges, rejected: self.rejected, patient, number }
+        Mapped { control_id, event, resources, changes: self.changes, rejected: self.rejected, patient, number }
     }
 }
 

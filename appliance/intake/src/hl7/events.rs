@@ -11,8 +11,9 @@ use super::message::{Message, Refused, Seg, problem};
 use super::observe::{self, Around};
 use super::order::{self, Chart, Group};
 use super::patient::{self, Subject};
+use super::types;
 use super::visit;
-use super::{document, medicine, schedule, vaccine};
+use super::{Change, document, identity, kept, medicine, schedule, vaccine};
 
 /// Message types that are read (MSH-9.1).
 const KINDS: [&str; 22] = [
@@ -24,7 +25,7 @@ const KINDS: [&str; 22] = [
 ///
 /// # Errors
 /// The whole message is refused: a type that is not read, or a patient that is not named.
-pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>) -> Result<Option<Subject>, Refused> {
+pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>, bytes: &[u8]) -> Result<Option<Subject>, Refused> {
     let segs: Vec<&Seg<'_>> = message.segments.iter().collect();
     check_type(ctx, segs.first().copied())?;
     let (head, people) = by_patient(&segs);
@@ -39,17 +40,27 @@ pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>) -> Result<Optio
             subjects.push(patient::identify(ctx, pid)?);
         }
     }
-    if ctx.is_adt() && matches!(ctx.trigger.as_str(), "A24" | "A37") {
-        let rejected =
-            problem(1, "PID[1]", None, "linking or unlinking two patients without merging them is not applied");
-        return Err(Box::new(Rejected { resource: ctx.named(), ..rejected }));
-    }
     let evn = head.iter().copied().find(|seg| seg.name == "EVN");
     for (segs, subject) in people.iter().zip(&subjects) {
         one_patient(ctx, subject, segs, evn);
     }
+    let pids: Vec<&Seg<'_>> = people.iter().filter_map(|segs| segs.first().copied()).collect();
+    match ctx.trigger.as_str() {
+        "A24" if ctx.is_adt() => identity::link(ctx, &subjects, &pids),
+        "A37" if ctx.is_adt() => identity::unlink(ctx, &subjects, &pids),
+        _ => {}
+    }
     if let Some(sch) = segs.iter().copied().find(|seg| seg.name == "SCH") {
         schedule::appointment(ctx, &subjects, sch, &segs);
+    }
+    let raw = |seg: &Seg<'_>| {
+        let next = segs.iter().map(|other| other.line).find(|line| *line > seg.line);
+        Some(kept::lines(bytes, seg.line, next))
+    };
+    for (at, (own, subject)) in people.iter().zip(&subjects).enumerate() {
+        let before: &[&Seg<'_>] = if at == 0 { &head } else { &[] };
+        let all: Vec<&Seg<'_>> = before.iter().chain(own).copied().collect();
+        kept::keep(ctx, subject, &all, &raw);
     }
     Ok(subjects.into_iter().next())
 }
@@ -154,7 +165,11 @@ fn one_patient(ctx: &mut Context<'_>, subject: &Subject, segs: &[&Seg<'_>], evn:
             ("PRB", _) => clinical::problem(ctx, subject, visit.as_ref(), seg),
             ("PR1", _) => clinical::procedure(ctx, subject, visit.as_ref(), seg),
             ("IN1", _) => clinical::coverage(ctx, subject, seg),
-            ("MRG", _) => patient::merge(ctx, subject, seg),
+            ("ROL", _) => visit::role(ctx, subject, visit.as_ref().filter(|_| !first), seg),
+            ("MRG", _) => {
+                let pv1 = segs.iter().copied().find(|seg| seg.name == "PV1");
+                identity::merge(ctx, subject, pid, pv1, seg);
+            }
             ("ORC", Some(group)) => group.orc = Some(seg),
             (
                 "OBX" | "NTE" | "TQ1" | "SPM" | "OBR" | "RXR" | "RXC" | "RXE" | "RXO" | "RXD" | "RXA" | "TXA",
@@ -201,13 +216,23 @@ fn close(ctx: &mut Context<'_>, chart: Chart<'_>, open: &mut Option<Group<'_>>, 
     } else if let Some(orc) = group.orc
         && ctx.kind != "MDM"
     {
-        let stops = order::standing(Some(orc)).is_some_and(|(order, _)| order != super::terms::Order::Active);
-        let reason = if stops {
-            "stops or changes an order without its OBR or RXE, so it is not known which; the order stays as it was"
-        } else {
-            "an order without a detail segment (OBR, RXO, RXE) that is read"
+        ctx.want(orc);
+        let Some((standing, _)) = order::standing(Some(orc)).filter(|(order, _)| *order != super::terms::Order::Active)
+        else {
+            let reason =
+                "an order without a detail segment (OBR, RXO, RXE) that is read; the segment is kept as it was sent";
+            return ctx.reject(orc, Some(1), reason);
         };
-        ctx.reject(orc, Some(1), reason);
+        // Taken back or stopped by its number alone.
+        let Some(number) = [2, 3].into_iter().find_map(|field| types::ei_number(orc.rep(field))) else {
+            return ctx.reject(orc, Some(2), "stops or changes an order without its number; the order stays as it was");
+        };
+        ctx.change(Change::Order {
+            patient: chart.subject.id.clone(),
+            number,
+            request: standing.request(),
+            medication: standing.medication(),
+        });
     }
 }
 

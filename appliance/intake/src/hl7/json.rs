@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 /// One JSON value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     /// A string, unescaped.
     Text(String),
     /// JSON text taken over or checked by the caller: a number, or an element of a stored resource.
@@ -26,7 +26,7 @@ pub(super) enum Json {
 
 /// An object: names and values in the order they were put.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Object {
+pub(crate) struct Object {
     fields: Vec<(Cow<'static, str>, Json)>,
 }
 
@@ -69,12 +69,12 @@ impl From<Vec<Json>> for Json {
 impl Json {
     /// A decimal as HL7 writes it, as JSON writes it, digit for digit: `+5` is `5`, `.5` is `0.5`, `007.10` is `7.10`.
     /// `None` if `text` is no number.
-    pub(super) fn number(text: &str) -> Option<Json> {
+    pub(crate) fn number(text: &str) -> Option<Json> {
         decimal(text).map(Json::Raw)
     }
 
     /// The string, if it is one.
-    pub(super) fn text(&self) -> Option<Cow<'_, str>> {
+    pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Json::Text(text) => Some(Cow::Borrowed(text)),
             Json::Raw(raw) if raw.starts_with('"') => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
@@ -83,7 +83,7 @@ impl Json {
     }
 
     /// The elements, if it is an array; stored ones stay as written.
-    pub(super) fn into_items(self) -> Vec<Json> {
+    pub(crate) fn into_items(self) -> Vec<Json> {
         match self {
             Json::List(items) => items,
             Json::Raw(raw) if raw.starts_with('[') => serde_json::from_str::<Vec<Box<RawValue>>>(&raw)
@@ -94,7 +94,7 @@ impl Json {
     }
 
     /// The object, if it is one; the values of a stored one stay as written.
-    pub(super) fn into_object(self) -> Option<Object> {
+    pub(crate) fn into_object(self) -> Option<Object> {
         match self {
             Json::Object(object) => Some(object),
             Json::Raw(raw) if raw.starts_with('{') => Object::parse(raw.as_bytes()),
@@ -124,14 +124,14 @@ impl Json {
 
 impl Object {
     /// Reads one level of a stored resource: every value stays as it was written. `None` if it is no JSON object.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Object> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Object> {
         let Pairs(pairs) = serde_json::from_slice(bytes).ok()?;
         let fields = pairs.into_iter().map(|(key, raw)| (Cow::Owned(key), Json::Raw(raw.get().to_owned()))).collect();
         Some(Object { fields })
     }
 
     /// Adds or replaces `key`.
-    pub(super) fn put(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Json>) {
+    pub(crate) fn put(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Json>) {
         let key = key.into();
         match self.fields.iter_mut().find(|(name, _)| *name == key) {
             Some((_, old)) => *old = value.into(),
@@ -140,14 +140,14 @@ impl Object {
     }
 
     /// [`Object::put`] if there is a value.
-    pub(super) fn maybe(&mut self, key: &'static str, value: Option<impl Into<Json>>) {
+    pub(crate) fn maybe(&mut self, key: &'static str, value: Option<impl Into<Json>>) {
         if let Some(value) = value {
             self.put(key, value);
         }
     }
 
     /// [`Object::put`] if the list has elements: FHIR knows no empty arrays.
-    pub(super) fn list(&mut self, key: &'static str, items: Vec<Json>) {
+    pub(crate) fn list(&mut self, key: &'static str, items: Vec<Json>) {
         if !items.is_empty() {
             self.put(key, items);
         }
@@ -155,34 +155,34 @@ impl Object {
 
     /// Builder form of [`Object::put`].
     #[must_use]
-    pub(super) fn with(mut self, key: &'static str, value: impl Into<Json>) -> Self {
+    pub(crate) fn with(mut self, key: &'static str, value: impl Into<Json>) -> Self {
         self.put(key, value);
         self
     }
 
     /// The value of `key`.
-    pub(super) fn get(&self, key: &str) -> Option<&Json> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Json> {
         self.fields.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
     /// Takes the value of `key` out.
-    pub(super) fn take(&mut self, key: &str) -> Option<Json> {
+    pub(crate) fn take(&mut self, key: &str) -> Option<Json> {
         let at = self.fields.iter().position(|(name, _)| name == key)?;
         Some(self.fields.remove(at).1)
     }
 
     /// The string at `key`.
-    pub(super) fn text(&self, key: &str) -> Option<String> {
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
         self.get(key).and_then(Json::text).map(Cow::into_owned)
     }
 
     /// The names, in order.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|(name, _)| name.as_ref())
     }
 
     /// Removes every form of a choice element: `value` removes `valueString`, `valueQuantity`, ...
-    pub(super) fn drop_choice(&mut self, prefix: &str) {
+    pub(crate) fn drop_choice(&mut self, prefix: &str) {
         let form = |name: &str| {
             name.strip_prefix(prefix).is_some_and(|tail| tail.starts_with(|c: char| c.is_ascii_uppercase()))
         };
@@ -190,17 +190,17 @@ impl Object {
     }
 
     /// Whether nothing was put.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }
 
     /// Names and values, emptying the object.
-    pub(super) fn into_fields(self) -> Vec<(Cow<'static, str>, Json)> {
+    pub(crate) fn into_fields(self) -> Vec<(Cow<'static, str>, Json)> {
         self.fields
     }
 
     /// The object as JSON text.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
         self.write(&mut out);
         out

@@ -10,7 +10,7 @@ use super::observe;
 use super::order::{Chart, Group, Numbers, alone, shown, standing};
 use super::types::Unit;
 use super::visit::Visit;
-use super::{terms, time, types};
+use super::{terms, types};
 
 /// Field numbers of RXO and RXE for the same thing; 0 where the segment lacks it.
 struct Layout {
@@ -121,6 +121,18 @@ fn request(
         let at = ctx.when(orc, 9);
         draft.maybe("authoredOn", at, orc, 9);
         draft.maybe("requester", types::person(orc.rep(12)), orc, 12);
+        let group_number = types::ei_number(orc.rep(4)).map(|number| types::identifier(&number, Some("PGN")));
+        draft.maybe("groupIdentifier", group_number, orc, 4);
+        draft.maybe("statusReason", types::concept(orc.rep(16)), orc, 16);
+        match orc.text(1).as_deref() {
+            Some("RP" | "RU") => ctx.replaced = Some(draft.reference()),
+            Some("RO") => {
+                if let Some(old) = ctx.replaced.take().filter(|old| *old != draft.reference()) {
+                    draft.put("priorPrescription", Object::default().with("reference", old), orc, 1);
+                }
+            }
+            _ => {}
+        }
     }
     for (seg, layout) in details {
         let reasons = types::concepts(seg, layout.indication);
@@ -131,6 +143,15 @@ fn request(
     }
     let notes: Vec<&Seg<'_>> = group.segs.iter().filter(|seg| seg.name == "NTE").copied().collect();
     let mut annotations = observe::annotations(ctx, &mut draft, &notes);
+    // What the pharmacy or the giving nurse is told beside the dose.
+    for (seg, _) in details {
+        let field = if seg.name == "RXE" { 21 } else { 6 };
+        let told: Vec<String> = seg.reps(field).filter_map(types::concept).filter_map(|c| shown(&c)).collect();
+        if !told.is_empty() {
+            draft.came(&format!("note[{}]", annotations.len()), seg, field);
+            annotations.push(Object::default().with("text", told.join("\n")).into());
+        }
+    }
     for rxc in group.segs.iter().filter(|seg| seg.name == "RXC") {
         if let Some(name) = types::concept(rxc.rep(2)).as_ref().and_then(shown) {
             let amount = [rxc.text(3), rxc.rep(4).part(2).or_else(|| rxc.text(4))]
@@ -370,7 +391,7 @@ fn old_timing(
                 repeat.put("boundsDuration", length.with("system", "http://unitsofmeasure.org").with("code", unit));
             }
         }
-        Err(time::NotATime) => ctx.reject(seg, Some(field), "start or end is no timestamp; they are left out"),
+        Err(_) => ctx.reject(seg, Some(field), "start or end is no timestamp; they are left out"),
     }
     if !repeat.is_empty() {
         timing.put("repeat", repeat);
@@ -468,7 +489,7 @@ fn administration(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Group<'_>, rx
     draft.put("medicationCodeableConcept", medicine, rxa, 5);
     draft.body.put("subject", chart.subject.reference());
     draft.body.maybe("context", chart.visit.map(Visit::reference));
-    let (start, end) = (ctx.when(rxa, 3), ctx.when(rxa, 4));
+    let (start, end) = (ctx.happened(rxa, 3), ctx.happened(rxa, 4));
     match (start, end) {
         (Some(start), Some(end)) if start != end => {
             draft.put("effectivePeriod", Object::default().with("start", start).with("end", end), rxa, 3);
@@ -479,6 +500,13 @@ fn administration(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Group<'_>, rx
     let who = types::people(rxa, 10).into_iter().map(|actor| Object::default().with("actor", actor).into()).collect();
     draft.list("performer", who, rxa, 10);
     draft.list("reasonCode", types::concepts(rxa, 19), rxa, 19);
+    let told: Vec<Json> = rxa
+        .reps(9)
+        .filter_map(types::concept)
+        .filter_map(|concept| shown(&concept))
+        .map(|text| Object::default().with("text", text).into())
+        .collect();
+    draft.list("note", told, rxa, 9);
     draft.body.maybe("request", ordered.map(|order| Object::default().with("reference", order)));
     let mut dosage = Object::default();
     if let Some(rxr) = group.segs.iter().find(|seg| seg.name == "RXR" && seg.line > rxa.line) {

@@ -39,6 +39,8 @@ struct Marks {
     separators: Separators,
     /// For `\Xhh\`, whose bytes are in the message's character set.
     encoding: &'static Encoding,
+    /// Whether the message has bytes that could not be read.
+    damaged: bool,
 }
 
 /// A message's characters.
@@ -52,7 +54,6 @@ pub(super) struct Rows<'t> {
     rows: Vec<(Cow<'t, str>, u64)>,
     rejected: Vec<Rejected>,
     marks: Marks,
-    damaged: bool,
 }
 
 /// A message in segments.
@@ -135,7 +136,7 @@ impl<'m> Text<'m> {
         };
         let separators = delimiters(rest)?;
         let declared = declared_charsets(rest, separators);
-        Ok(Text { decoded: charset::decode(bytes, &declared, wins, assumed), separators })
+        Ok(Text { decoded: charset::decode(bytes, &declared, wins, assumed, separators.escape as u8), separators })
     }
 
     /// Cuts the text into segments.
@@ -151,8 +152,8 @@ impl<'m> Text<'m> {
             let reason = format!("the message has {count} fields and components; at most {MAX_DELIMITERS} are taken");
             return Err(refuse(1, "MSH[1]", None, reason));
         }
-        let marks = Marks { separators: sep, encoding: self.decoded.encoding };
-        let mut out = Rows { rows: Vec::new(), rejected: Vec::new(), marks, damaged: self.decoded.damaged };
+        let marks = Marks { separators: sep, encoding: self.decoded.encoding, damaged: self.decoded.damaged };
+        let mut out = Rows { rows: Vec::new(), rejected: Vec::new(), marks };
         let mut blank = 0;
         let mut unreported = 0;
         for (line, number) in lines(text) {
@@ -214,7 +215,7 @@ impl Rows<'_> {
             fields.extend(rest.split(separators.field).map(|raw| Slot::read(raw, separators)));
             let nth = seen.entry(name).and_modify(|nth| *nth += 1).or_insert(1);
             let seg = Seg { name, nth: *nth, line: *line, fields, marks: self.marks };
-            seg.report(self.damaged, &mut out.rejected);
+            seg.report(&mut out.rejected);
             out.segments.push(seg);
         }
         if out.segments.is_empty() {
@@ -249,6 +250,8 @@ impl<'r> Seg<'r> {
     }
 
     fn slot(&self, number: usize) -> Option<&Slot<'r>> {
+        #[cfg(test)]
+        asked::note(self.name, number);
         self.fields.get(number.checked_sub(1)?)
     }
 
@@ -278,16 +281,38 @@ impl<'r> Seg<'r> {
         self.slot(number).is_some_and(|slot| slot.raw.trim() == "\"\"")
     }
 
+    /// The segment as it was written, in characters; lines that continued it are joined by `\.br\`.
+    pub(super) fn written(&self) -> String {
+        let mut out = self.name.to_owned();
+        for Slot { raw, .. } in self.fields.iter().skip(usize::from(self.name == "MSH")) {
+            out.push(self.marks.separators.field);
+            out.push_str(raw);
+        }
+        out.trim_end_matches(self.marks.separators.field).to_owned()
+    }
+
+    /// Whether any field but the first, which only counts, says something.
+    pub(super) fn says_something(&self) -> bool {
+        let said = self.fields.iter().map(|slot| slot.raw.trim());
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        said.enumerate().any(|(at, raw)| !(raw.is_empty() || at == 0 && digits(raw)))
+    }
+
+    /// Whether bytes of it could not be read.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.marks.damaged && self.fields.iter().any(|slot| slot.raw.contains(char::REPLACEMENT_CHARACTER))
+    }
+
     /// Fields whose bytes could not be read, and fields with more repetitions than are read.
-    fn report(&self, damaged: bool, rejected: &mut Vec<Rejected>) {
+    fn report(&self, rejected: &mut Vec<Rejected>) {
         for (at, Slot { raw, .. }) in self.fields.iter().enumerate() {
             if rejected.len() >= MAX_REPORTS {
                 return;
             }
             let path = || format!("{}-{}", self.name, at + 1);
-            if damaged && raw.contains(char::REPLACEMENT_CHARACTER) {
+            if self.marks.damaged && raw.contains(char::REPLACEMENT_CHARACTER) {
                 let reason = format!(
-                    "some bytes are not {} and are shown as {}; check MSH-18 or the feed's character set",
+                    "some bytes are not {} and are shown as {}; they are kept beside the resource. Check MSH-18 or the feed's character set",
                     self.marks.encoding.name(),
                     char::REPLACEMENT_CHARACTER
                 );
@@ -506,6 +531,30 @@ pub(super) fn unhex(hex: &str) -> Option<Vec<u8>> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
 }
 
+/// Which fields were asked for, for the test that compares them with the book.
+#[cfg(test)]
+pub(super) mod asked {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    thread_local! {
+        static ASKED: RefCell<BTreeSet<(String, usize)>> = RefCell::default();
+    }
+
+    pub(super) fn note(segment: &str, field: usize) {
+        ASKED.with_borrow_mut(|asked| {
+            if !asked.iter().any(|(name, number)| *number == field && name == segment) {
+                asked.insert((segment.to_owned(), field));
+            }
+        });
+    }
+
+    /// Those of one segment, on this thread, so far.
+    pub(crate) fn of(segment: &str) -> BTreeSet<usize> {
+        ASKED.with_borrow(|asked| asked.iter().filter(|(name, _)| name == segment).map(|(_, field)| *field).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -577,7 +626,8 @@ mod tests {
             (r"C:\temp\new", r"C:\temp\new"),
             (r"one \ alone", r"one \ alone"),
             (r"\X4\ \XGG\ \Zlocal\", r"\X4\ \XGG\ \Zlocal\"),
-            (r"\C2842\\M2442\x", "x"),
+            (r"\C2842\x", "x"),
+            (r"\M242943\x", "x"),
             (r"\", r"\"),
             ("a^b&c~d", "a^b&c~d"),
         ] {

@@ -5,12 +5,15 @@
 //! line that is wrong is put aside with its reason and the rest goes in; a message whose patient is not certain is
 //! refused as a whole.
 //!
-//! In reading order: [`split`], charset, message (delimiters, escapes), events (the walk), then patient, visit, clinical,
-//! order, observe, value, family, medicine, vaccine, document, schedule; types, terms, time and json are the tools;
-//! context holds what one message has become and meets it with what the record has.
+//! In reading order: [`split`], charset, iso2022, message (delimiters, escapes), events (the walk), then patient, identity
+//! (merges, moves), visit, clinical, order, observe, value, family, medicine, vaccine, document, schedule, kept (what none of
+//! them reads); types, terms, time and json are the tools; context holds what one message has become and meets it with what
+//! the record has.
 
 #[cfg(test)]
 mod behaviour;
+#[cfg(test)]
+mod breadth;
 mod charset;
 mod clinical;
 mod context;
@@ -19,7 +22,10 @@ mod corpus;
 mod document;
 mod events;
 mod family;
-mod json;
+pub(crate) mod identity;
+mod iso2022;
+pub(crate) mod json;
+mod kept;
 mod medicine;
 mod message;
 mod observe;
@@ -27,6 +33,8 @@ mod order;
 mod patient;
 mod schedule;
 mod split;
+#[cfg(test)]
+mod stories;
 mod terms;
 mod time;
 mod types;
@@ -71,8 +79,8 @@ pub struct Mapped {
     pub event: String,
     /// Resources to store, new or amended; what the message repeats without change is not among them.
     pub resources: Vec<MappedResource>,
-    /// Patient ids (from, into): the first is from now on part of the second.
-    pub merges: Vec<(String, String)>,
+    /// What is to be done with whole charts, in this order, once the resources are stored.
+    pub changes: Vec<Change>,
     /// What was put aside. `file` is empty and `line` counts within the message: see [`Piece::locate`].
     pub rejected: Vec<Rejected>,
     /// Logical id of the (first) patient.
@@ -80,6 +88,47 @@ pub struct Mapped {
     /// System (or nothing) and value of the number that the patient was recognised by, so that the pipeline can find a
     /// chart that another road made for the same number.
     pub number: Option<(String, String)>,
+}
+
+/// What a message does to more than the resources it shows. Ids are logical ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The patient `from` is from now on part of `into`.
+    Merge {
+        /// Who is merged.
+        from: String,
+        /// Who remains.
+        into: String,
+    },
+    /// The patient `from` is no longer part of `into`.
+    Unmerge {
+        /// Who was merged.
+        from: String,
+        /// Who remained.
+        into: String,
+    },
+    /// What belongs to a visit of the patient `from` belongs to the visit `to_visit` of the patient `to`.
+    Move {
+        /// The Encounter as it was.
+        visit: String,
+        /// Its patient.
+        from: String,
+        /// The Encounter as it is.
+        to_visit: String,
+        /// Its patient.
+        to: String,
+    },
+    /// Every order of this patient with this number stands so from now on: the message names it by its number alone.
+    Order {
+        /// The patient.
+        patient: String,
+        /// The number's system, or nothing, and the number.
+        number: (Option<String>, String),
+        /// Status of a ServiceRequest.
+        request: &'static str,
+        /// Status of a MedicationRequest.
+        medication: &'static str,
+    },
 }
 
 /// One resource and where it came from.
@@ -115,7 +164,7 @@ pub fn map(
     for rejected in &parsed.rejected {
         ctx.add_rejected(rejected.clone());
     }
-    match events::file(&mut ctx, &parsed) {
+    match events::file(&mut ctx, &parsed, message) {
         Ok(subject) => Ok(ctx.finish(subject)),
         Err(refused) => Err(one(refused)),
     }

@@ -181,7 +181,7 @@ pub(super) fn observation(ctx: &mut Context<'_>, around: &Around<'_>, result: &R
     };
     let status_code = obx.text(11);
     let status = status_code.as_deref().map_or("unknown", terms::observation_status);
-    let taken = ctx.when(obx, 14).map(|at| (at, obx, 14)).or_else(|| around.taken.clone());
+    let taken = ctx.happened(obx, 14).map(|at| (at, obx, 14)).or_else(|| around.taken.clone());
     let mut draft = Draft::new(
         "Observation",
         identify(ctx, around, named, &key.unwrap_or_default(), taken.as_ref().map(|t| t.0.as_str())),
@@ -240,18 +240,64 @@ pub(super) fn observation(ctx: &mut Context<'_>, around: &Around<'_>, result: &R
         Some("X") => value::absent(&mut draft, obx, "not-performed"),
         _ => {}
     }
-    let notes = annotations(ctx, &mut draft, &result.notes);
+    let stored = ctx.known("Observation", draft.id());
+    let mut notes = annotations(ctx, &mut draft, &result.notes);
+    notes.extend(superseded(stored.as_ref(), &draft.body));
     draft.body.list("note", notes);
+    if let Some(device) = types::ei_number(obx.rep(18)) {
+        let name = device.1.clone();
+        draft.put(
+            "device",
+            Object::default().with("identifier", types::identifier(&device, None)).with("display", name),
+            obx,
+            18,
+        );
+    }
     draft.maybe("bodySite", types::concept(obx.rep(20)), obx, 20);
     draft.maybe("method", types::concept(obx.rep(17)), obx, 17);
     if let Some(specimen) = around.specimen.clone() {
         draft.body.put("specimen", specimen);
     }
     let reference = draft.reference();
-    // A deletion names the result it takes back and often leaves the value out: what is stored stays, marked.
-    let taken_back = status == "entered-in-error";
-    ctx.emit(draft, if taken_back { Meet::Amend } else { Meet::Replace });
+    // A deletion names the result it takes back and often leaves the value out: what is stored stays, marked. So does what
+    // only changes its status (U: "without retransmitting"), unless the sender deletes the value in so many words.
+    let only_status = !matches!(status_code.as_deref(), Some("X" | "N"))
+        && result.parts.is_empty()
+        && result.lines.iter().all(|obx| !obx.filled(5))
+        && stored.is_some();
+    let stays = status == "entered-in-error" || only_status;
+    ctx.emit(draft, if stays { Meet::Amend } else { Meet::Replace });
     Some(Filed { reference, vital: category.is_some_and(|(code, _)| code == "vital-signs") })
+}
+
+/// How a note begins that names a value which a later message took the place of.
+const EARLIER: &str = "earlier value: ";
+
+/// The value that the record had for this result, if this message has another: a reader must see that it was changed, and
+/// from what. Notes about still earlier ones stay.
+fn superseded(stored: Option<&Object>, new: &Object) -> Vec<Json> {
+    let Some(stored) = stored else { return Vec::new() };
+    let notes = stored.get("note").cloned().map(Json::into_items).unwrap_or_default();
+    let mut out: Vec<Json> = notes
+        .into_iter()
+        .filter(|note| {
+            let text = note.clone().into_object().and_then(|note| note.text("text"));
+            text.is_some_and(|text| text.starts_with(EARLIER))
+        })
+        .collect();
+    let said = |object: &Object| value::shown(object);
+    if let (Some(before), Some(now)) =
+        (said(stored), said(new).or_else(|| new.get("dataAbsentReason").map(|_| String::new())))
+        && before != now
+    {
+        let status = stored.text("status").unwrap_or_default();
+        let text = format!("{EARLIER}{before} ({status})");
+        let known = |note: &Json| note.clone().into_object().and_then(|note| note.text("text")).as_ref() == Some(&text);
+        if !out.iter().any(known) {
+            out.push(Object::default().with("text", text).into());
+        }
+    }
+    out
 }
 
 /// An Observation that was emitted.

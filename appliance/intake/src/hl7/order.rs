@@ -117,7 +117,7 @@ fn request(ctx: &mut Context<'_>, study: &Study<'_>) {
         visit: chart.visit,
         order: Some(&key),
         section: section.as_deref(),
-        taken: ctx.when(obr, 7).map(|at| (at, obr, 7)),
+        taken: ctx.happened(obr, 7).map(|at| (at, obr, 7)),
         issued: None,
         specimen: specimens.into_iter().next(),
         belongs: reference.map(|order| ("basedOn", Object::default().with("reference", order))).into_iter().collect(),
@@ -177,7 +177,28 @@ fn one_request(ctx: &mut Context<'_>, study: &Study<'_>, key: &str, code: Object
     if let Some(orc) = group.orc {
         let at = ctx.when(orc, 9);
         draft.maybe("authoredOn", at, orc, 9);
+        let group = types::ei_number(orc.rep(4)).map(|number| types::identifier(&number, Some("PGN")));
+        draft.maybe("requisition", group, orc, 4);
+        match orc.text(1).as_deref() {
+            Some("RP" | "RU") => ctx.replaced = Some(draft.reference()),
+            Some("RO") => {
+                if let Some(old) = ctx.replaced.take().filter(|old| *old != draft.reference()) {
+                    draft.put("replaces", vec![Json::Object(Object::default().with("reference", old))], orc, 1);
+                }
+            }
+            _ => {}
+        }
     }
+    let mut details = types::concepts(obr, 46);
+    if !details.is_empty() {
+        draft.came("orderDetail", obr, 46);
+    }
+    let further = types::concepts(obr, 47);
+    if !further.is_empty() {
+        draft.came("orderDetail", obr, 47);
+    }
+    details.extend(further);
+    draft.body.list("orderDetail", details);
     let requester = group.orc.and_then(|orc| types::person(orc.rep(12)).map(|who| (who, orc, 12)));
     let requester = requester.or_else(|| types::person(obr.rep(16)).map(|who| (who, obr, 16)));
     if let Some((who, seg, field)) = requester {
@@ -192,7 +213,14 @@ fn one_request(ctx: &mut Context<'_>, study: &Study<'_>, key: &str, code: Object
     let drawn = specimens.iter().filter(|specimen| specimen.get("reference").is_some());
     draft.body.list("specimen", drawn.cloned().map(Json::Object).collect());
     let notes: Vec<&Seg<'_>> = notes_before_results(group);
-    let annotations = observe::annotations(ctx, &mut draft, &notes);
+    let mut annotations = observe::annotations(ctx, &mut draft, &notes);
+    // Why an order was taken back or changed; FHIR has no element for it here.
+    if let Some(orc) = group.orc
+        && let Some(why) = types::concept(orc.rep(16)).as_ref().and_then(shown)
+    {
+        draft.came(&format!("note[{}]", annotations.len()), orc, 16);
+        annotations.push(Object::default().with("text", why).into());
+    }
     draft.body.list("note", annotations);
     let reference = draft.reference();
     ctx.emit(draft, Meet::Amend);
@@ -223,7 +251,7 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
     let based_on = ordered(ctx, chart, numbers, status.as_deref());
     draft.body.list("basedOn", based_on.iter().cloned().map(Json::Object).collect());
 
-    let taken = ctx.when(obr, 7).map(|at| (at, obr, 7));
+    let taken = ctx.happened(obr, 7).map(|at| (at, obr, 7));
     let taken = taken.or_else(|| collected(ctx, group, before));
     let issued = ctx.instant(obr, 22).map(|at| (at, obr, 22));
     let mut around = Around {
@@ -261,6 +289,14 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
                 conclusions.push(text.clone());
             }
             texts.push(text);
+            if prose {
+                for nte in &result.notes {
+                    if let Some(note) = observe::running_text(nte, 3) {
+                        draft.came(&format!("presentedForm[{}]", forms.len()), nte, 3);
+                        texts.push(note);
+                    }
+                }
+            }
         } else if let Some(filed) = observe::observation(ctx, &around, result) {
             only_vitals &= filed.vital;
             references.push(Object::default().with("reference", filed.reference).into());
@@ -330,12 +366,14 @@ fn report(ctx: &mut Context<'_>, study: &Study<'_>) {
         }
     }
     draft.body.list("performer", performers);
-    draft.list(
-        "resultsInterpreter",
-        types::person_within(obr.rep(32)).map(Json::Object).into_iter().collect(),
-        obr,
-        32,
-    );
+    let mut interpreters: Vec<Json> = Vec::new();
+    for field in [32, 33] {
+        for who in obr.reps(field).filter_map(types::person_within) {
+            draft.came(&format!("resultsInterpreter[{}]", interpreters.len()), obr, field);
+            interpreters.push(who.into());
+        }
+    }
+    draft.body.list("resultsInterpreter", interpreters);
     draft
         .body
         .list("specimen", specimens.into_iter().filter(|s| s.get("reference").is_some()).map(Json::Object).collect());
@@ -362,8 +400,8 @@ fn collected<'s>(
     let text = spm.rep(17).sub(1, 1)?;
     match super::time::date_time(&text, &ctx.settings.zone) {
         Ok(at) => Some((at, spm, 17)),
-        Err(super::time::NotATime) => {
-            ctx.reject(spm, Some(17), "is no timestamp (YYYYMMDDHHMMSS+ZZZZ); it is left out");
+        Err(why) => {
+            ctx.reject(spm, Some(17), format!("{}; it is left out", why.reason()));
             None
         }
     }
@@ -446,7 +484,8 @@ fn specimens(ctx: &mut Context<'_>, study: &Study<'_>, key: &str) -> Vec<Object>
             let system = types::authority(rep.sub(n, 2).as_deref(), rep.sub(n, 3).as_deref(), rep.sub(n, 4).as_deref());
             Some((system, rep.sub(n, 1)?))
         });
-        if ![2, 4, 7, 8, 17, 18].iter().any(|field| spm.filled(*field)) {
+        if ![2, 4, 6, 7, 8, 12, 14, 17, 18, 20, 21, 24, 30].iter().any(|field| spm.filled(*field)) {
+            ctx.reads(spm);
             continue; // a number in a row says nothing about a specimen
         }
         let own = format!("{key}\u{1e}{}", spm.text(1).unwrap_or_else(|| spm.nth.to_string()));
@@ -454,7 +493,7 @@ fn specimens(ctx: &mut Context<'_>, study: &Study<'_>, key: &str) -> Vec<Object>
         let mut draft = Draft::new("Specimen", id_of("Specimen", &[&chart.subject.id, &own]));
         draft.list("identifier", number.iter().map(|n| types::identifier(n, None).into()).collect(), spm, 2);
         let kind = types::concept(spm.rep(4));
-        let shown = kind.as_ref().and_then(shown);
+        let named = kind.as_ref().and_then(shown);
         draft.maybe("type", kind, spm, 4);
         draft.body.put("subject", chart.subject.reference());
         let received = ctx.when(spm, 18);
@@ -471,20 +510,48 @@ fn specimens(ctx: &mut Context<'_>, study: &Study<'_>, key: &str) -> Vec<Object>
                 (None, start) => collection.maybe("collectedDateTime", start),
             },
             Ok(None) => {}
-            Err(super::time::NotATime) => {
-                ctx.reject(spm, Some(17), "is no timestamp (YYYYMMDDHHMMSS+ZZZZ); it is left out")
-            }
+            Err(why) => ctx.reject(spm, Some(17), format!("{}; it is left out", why.reason())),
         }
         collection.maybe("method", types::concept(spm.rep(7)));
         collection.maybe("bodySite", types::concept(spm.rep(8)));
+        let amount = spm.rep(12).part(1).as_deref().and_then(Json::number);
+        let unit = types::unit_within(spm.rep(12));
+        collection.maybe("quantity", amount.map(|amount| types::quantity(amount, None, unit.as_ref())));
         if !collection.is_empty() {
             draft.put("collection", collection, spm, 17);
         }
         draft.list("condition", types::concepts(spm, 24), spm, 24);
-        let note = spm.whole(14).map(|text| vec![Json::Object(Object::default().with("text", text))]);
-        draft.maybe("note", note, spm, 14);
+        let mut notes: Vec<Json> = Vec::new();
+        if let Some(text) = spm.whole(14) {
+            draft.came("note[0]", spm, 14);
+            notes.push(Object::default().with("text", text).into());
+        }
+        // Why the laboratory turned it away.
+        let rejected: Vec<String> =
+            spm.reps(21).filter_map(types::concept).filter_map(|reason| shown(&reason)).collect();
+        if !rejected.is_empty() {
+            draft.came(&format!("note[{}]", notes.len()), spm, 21);
+            notes.push(Object::default().with("text", rejected.join("\n")).into());
+        }
+        draft.body.list("note", notes);
+        let status = match spm.text(20).as_deref() {
+            _ if spm.filled(21) => Some(("unsatisfactory", 21)),
+            Some("Y") => Some(("available", 20)),
+            Some("N") => Some(("unavailable", 20)),
+            _ => None,
+        };
+        if let Some((status, field)) = status {
+            draft.put("status", status, spm, field);
+        }
+        let accession = types::ei_number(spm.rep(30)).map(|number| types::identifier(&number, None));
+        draft.maybe("accessionIdentifier", accession, spm, 30);
+        let additives = types::concepts(spm, 6);
+        if let Some(additive) = additives.into_iter().next() {
+            let container = Object::default().with("additiveCodeableConcept", additive);
+            draft.put("container", vec![Json::Object(container)], spm, 6);
+        }
         let mut reference = Object::default().with("reference", draft.reference());
-        reference.maybe("display", shown);
+        reference.maybe("display", named);
         out.push(reference);
         ctx.emit(draft, Meet::Amend);
     }

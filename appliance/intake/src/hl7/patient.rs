@@ -1,8 +1,8 @@
-//! Who the message is about: PID, PD1 and NK1 to Patient, MRG to merges.
+//! Who the message is about: PID, PD1 and NK1 to Patient.
 
 use haechi_record::chart::Rejected;
 
-use super::context::{Context, Draft, Meet, id_of};
+use super::context::{Context, Draft, id_of};
 use super::json::{Json, Object};
 use super::message::{Refused, Rep, Seg, problem};
 use super::types::Number;
@@ -80,7 +80,8 @@ pub(super) fn identify(ctx: &Context<'_>, pid: &Seg<'_>) -> Result<Subject, Refu
     Ok(subject(number))
 }
 
-fn subject(number: Number) -> Subject {
+/// The patient with this number.
+pub(super) fn subject(number: Number) -> Subject {
     Subject { id: id_of("Patient", &[number.0.as_deref().unwrap_or_default(), &number.1]), number }
 }
 
@@ -126,6 +127,9 @@ pub(super) fn patient(ctx: &mut Context<'_>, subject: &Subject, pid: &Seg<'_>, m
     }
     draft.body.list("name", names);
     let birth = ctx.day(pid, 7);
+    if birth.is_some() {
+        ctx.not_later(pid, 7);
+    }
     draft.maybe("birthDate", birth, pid, 7);
     let extension = |url: &str| Object::default().with("url", format!("http://hl7.org/fhir/StructureDefinition/{url}"));
     if let Some(born) = pid.text(7).and_then(|text| time::instant(&text, &ctx.settings.zone).ok().flatten()) {
@@ -140,6 +144,11 @@ pub(super) fn patient(ctx: &mut Context<'_>, subject: &Subject, pid: &Seg<'_>, m
     if let Some(religion) = types::table(pid.rep(17), "v2-0006") {
         draft.came(&format!("extension[{}]", extensions.len()), pid, 17);
         extensions.push(extension("patient-religion").with("valueCodeableConcept", religion).into());
+    }
+    for citizenship in types::concepts(pid, 26) {
+        let code = Object::default().with("url", "code").with("valueCodeableConcept", citizenship);
+        draft.came(&format!("extension[{}]", extensions.len()), pid, 26);
+        extensions.push(extension("patient-citizenship").with("extension", vec![Json::Object(code)]).into());
     }
     if let Some(place) = pid.whole(23) {
         let place = Object::default().with("text", place);
@@ -182,7 +191,7 @@ pub(super) fn patient(ctx: &mut Context<'_>, subject: &Subject, pid: &Seg<'_>, m
     } else if let Some(multiple) = yes_no(pid.rep(24)) {
         draft.put("multipleBirthBoolean", multiple, pid, 24);
     }
-    match (ctx.when(pid, 29), yes_no(pid.rep(30))) {
+    match (ctx.happened(pid, 29), yes_no(pid.rep(30))) {
         (Some(on), _) => draft.put("deceasedDateTime", on, pid, 29),
         (None, Some(dead)) => draft.put("deceasedBoolean", dead, pid, 30),
         (None, None) => {}
@@ -211,6 +220,10 @@ pub(super) fn patient(ctx: &mut Context<'_>, subject: &Subject, pid: &Seg<'_>, m
             "PD1" => {
                 let doctors = types::people(seg, 4);
                 draft.list("generalPractitioner", doctors, seg, 4);
+                // How the patient lives, a handicap, a living will, organ donation: nothing here holds them.
+                if [1, 2, 6, 7, 8, 15].iter().any(|field| seg.filled(*field)) {
+                    ctx.want(seg);
+                }
             }
             "NK1" => {
                 if let Some(contact) = contact(seg) {
@@ -268,50 +281,6 @@ fn contact(nk1: &Seg<'_>) -> Option<Object> {
     out.maybe("address", types::address(nk1.rep(4), None));
     out.maybe("gender", nk1.text(15).as_deref().and_then(terms::gender));
     out.maybe("organization", types::organisation(organisation));
+    out.maybe("period", types::period(nk1.text(8), nk1.text(9)));
     Some(out)
-}
-
-/// MRG: the numbers in MRG-1 (or MRG-4) belong to the patient of PID from now on.
-pub(super) fn merge(ctx: &mut Context<'_>, into: &Subject, mrg: &Seg<'_>) {
-    match ctx.trigger.as_str() {
-        // A18, A34 to A36 and A39 are the older forms; A47 corrects a number, which is the same for a chart.
-        "A18" | "A30" | "A34" | "A36" | "A39" | "A40" | "A47" => {}
-        "A35" | "A41" | "A49" => {
-            return ctx.reject(mrg, None, "account merges are not applied: charts are kept by patient, not by account");
-        }
-        "A42" | "A43" | "A44" | "A45" | "A50" | "A51" => {
-            return ctx.reject(mrg, None, "moving one visit or account between patients is not applied; correct it at the source and resend the visit");
-        }
-        _ => return ctx.reject(mrg, None, "this event does not say what to do with a merge segment; it is left out"),
-    }
-    let default = default_system(ctx);
-    let mut numbers: Vec<Number> = Vec::new();
-    for rep in mrg.reps(1).chain(mrg.reps(4)) {
-        if let Some((system, value)) = types::cx_number(rep) {
-            let number = (system.or_else(|| default.clone()), value);
-            if !value_damaged(&number) && !numbers.contains(&number) {
-                numbers.push(number);
-            }
-        }
-    }
-    if numbers.is_empty() {
-        return ctx.reject(mrg, Some(1), "names no patient to merge; nothing was merged");
-    }
-    for number in numbers {
-        if number == into.number {
-            continue;
-        }
-        let from = subject(number);
-        let mut draft = Draft::new("Patient", from.id.clone());
-        draft.list("identifier", vec![types::identifier(&from.number, Some("MR")).into()], mrg, 1);
-        draft.put("active", false, mrg, 1);
-        let link = Object::default().with("other", into.reference()).with("type", "replaced-by");
-        draft.put("link", vec![Json::Object(link)], mrg, 1);
-        ctx.emit(draft, Meet::Amend);
-        ctx.merge(from.id, into.id.clone());
-    }
-}
-
-fn value_damaged(number: &Number) -> bool {
-    number.1.contains(char::REPLACEMENT_CHARACTER)
 }

@@ -51,6 +51,7 @@ pub(super) fn appointment(ctx: &mut Context<'_>, subjects: &[Subject], sch: &Seg
     if let Some(ais) = services.first() {
         draft.list("serviceType", service_types, ais, 3);
     }
+    services.iter().for_each(|ais| ctx.reads(ais));
     let kind = types::table(sch.rep(8), "v2-0277").map(|kind| (kind, 8));
     if let Some((kind, field)) = kind {
         draft.put("appointmentType", kind, sch, field);
@@ -104,9 +105,7 @@ fn times(
                     *slot = at;
                     draft.came(key, sch, 11);
                 }
-                Err(time::NotATime) => {
-                    ctx.reject(sch, Some(11), "is no timestamp (YYYYMMDDHHMMSS+ZZZZ); it is left out")
-                }
+                Err(why) => ctx.reject(sch, Some(11), format!("{}; it is left out", why.reason())),
             }
         }
     }
@@ -172,10 +171,12 @@ fn participants(draft: &mut Draft, subjects: &[Subject], sch: &Seg<'_>, all: &[&
             out.push(joined(actor, kind));
         }
     }
-    for person in types::people(sch, 16) {
-        if let Json::Object(person) = person {
-            draft.came(&format!("participant[{}]", out.len()), sch, 16);
-            out.push(joined(person, None));
+    for field in [16, 12] {
+        for person in types::people(sch, field) {
+            if let Json::Object(person) = person {
+                draft.came(&format!("participant[{}]", out.len()), sch, field);
+                out.push(joined(person, None));
+            }
         }
     }
     draft.body.list("participant", out);

@@ -8,9 +8,24 @@ use std::fmt::Write as _;
 use jiff::civil::{Date, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
-/// The text is no timestamp, or names a day or hour that does not exist.
+/// Why a text is no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotATime;
+pub(super) enum NotATime {
+    /// It is written in no form that is read.
+    Form,
+    /// It names a month, a day or an hour that does not exist.
+    NoSuchTime,
+}
+
+impl NotATime {
+    /// In words, without the text.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            NotATime::Form => "is no timestamp (YYYYMMDDHHMMSS+ZZZZ)",
+            NotATime::NoSuchTime => "names a day or hour that does not exist",
+        }
+    }
+}
 
 /// A timestamp taken apart.
 struct Stamp {
@@ -34,7 +49,7 @@ pub(super) fn date_time(text: &str, zone: &TimeZone) -> Result<String, NotATime>
         if !fraction.is_empty() {
             let _ = write!(out, ".{fraction}");
         }
-        let minutes = stamp.offset_minutes.or_else(|| stamp.offset_at(zone)).ok_or(NotATime)?;
+        let minutes = stamp.offset_minutes.or_else(|| stamp.offset_at(zone)).ok_or(NotATime::Form)?;
         let sign = if minutes < 0 { '-' } else { '+' };
         let _ = write!(out, "{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
     }
@@ -64,10 +79,10 @@ pub(super) fn instant(text: &str, zone: &TimeZone) -> Result<Option<String>, Not
 /// [`NotATime`]; the caller names the field.
 pub(super) fn time(text: &str) -> Result<String, NotATime> {
     let mut rest = Digits(text.trim());
-    let clock = rest.clock()?.ok_or(NotATime)?;
+    let clock = rest.clock()?.ok_or(NotATime::Form)?;
     rest.offset()?;
     if !rest.0.is_empty() {
-        return Err(NotATime);
+        return Err(NotATime::Form);
     }
     let (hour, minute, second, fraction) = clock;
     let point = if fraction.is_empty() { "" } else { "." };
@@ -76,10 +91,10 @@ pub(super) fn time(text: &str) -> Result<String, NotATime> {
 
 fn read(text: &str) -> Result<Stamp, NotATime> {
     let mut rest = Digits(text.trim());
-    let year = i16::try_from(rest.number(4).ok_or(NotATime)?).map_err(|_| NotATime)?;
+    let year = i16::try_from(rest.number(4).ok_or(NotATime::Form)?).map_err(|_| NotATime::Form)?;
     let mut stamp = Stamp { year, month: None, day: None, time: None, offset_minutes: None };
     if year == 0 {
-        return Err(NotATime);
+        return Err(NotATime::Form);
     }
     if !rest.at_offset() {
         rest.skip(&['-', '/', '.']);
@@ -96,10 +111,10 @@ fn read(text: &str) -> Result<Stamp, NotATime> {
     }
     stamp.offset_minutes = rest.offset()?;
     if !rest.0.is_empty() {
-        return Err(NotATime);
+        return Err(NotATime::Form);
     }
     let day = Date::new(stamp.year, stamp.month.unwrap_or(1), stamp.day.unwrap_or(1));
-    day.map(|_| stamp).map_err(|_| NotATime)
+    day.map(|_| stamp).map_err(|_| NotATime::NoSuchTime)
 }
 
 impl Stamp {
@@ -157,7 +172,7 @@ impl Digits<'_> {
             self.skip(&[':']);
             match self.number(2) {
                 Some(number) => *part = to_i8(number),
-                None if colon => return Err(NotATime),
+                None if colon => return Err(NotATime::Form),
                 None => break,
             }
         }
@@ -169,7 +184,9 @@ impl Digits<'_> {
             fraction.truncate(9);
         }
         let hour = to_i8(hour);
-        Time::new(hour, minute, second, 0).map(|_| Some((hour, minute, second, fraction))).map_err(|_| NotATime)
+        Time::new(hour, minute, second, 0)
+            .map(|_| Some((hour, minute, second, fraction)))
+            .map_err(|_| NotATime::NoSuchTime)
     }
 
     /// A zone offset in minutes, if one stands here. ISO's colon is taken; 14 hours is the world's largest.
@@ -184,11 +201,11 @@ impl Digits<'_> {
             _ => return Ok(None),
         };
         self.0 = self.0.get(1..).unwrap_or_default();
-        let hours = self.number(2).ok_or(NotATime)?;
+        let hours = self.number(2).ok_or(NotATime::Form)?;
         self.skip(&[':']);
-        let minutes = if self.0.is_empty() { 0 } else { self.number(2).ok_or(NotATime)? };
+        let minutes = if self.0.is_empty() { 0 } else { self.number(2).ok_or(NotATime::Form)? };
         if hours > 14 || minutes > 59 {
-            return Err(NotATime);
+            return Err(NotATime::Form);
         }
         Ok(Some(sign * (i32::from(hours) * 60 + i32::from(minutes))))
     }
@@ -223,16 +240,16 @@ mod tests {
             ("2021/03/04", Ok("2021-03-04")),
             ("2021-03", Ok("2021-03")),
             ("20210304+0900", Ok("2021-03-04")),
-            ("20211304", Err(NotATime)),
-            ("20210230", Err(NotATime)),
-            ("2021030425", Err(NotATime)),
-            ("202103041061", Err(NotATime)),
-            ("2021030410111", Err(NotATime)),
-            ("202402221854-05002", Err(NotATime)),
-            ("04/24/2007", Err(NotATime)),
-            ("0000", Err(NotATime)),
-            ("", Err(NotATime)),
-            ("어제", Err(NotATime)),
+            ("20211304", Err(NotATime::NoSuchTime)),
+            ("20210230", Err(NotATime::NoSuchTime)),
+            ("2021030425", Err(NotATime::NoSuchTime)),
+            ("202103041061", Err(NotATime::NoSuchTime)),
+            ("2021030410111", Err(NotATime::Form)),
+            ("202402221854-05002", Err(NotATime::Form)),
+            ("04/24/2007", Err(NotATime::Form)),
+            ("0000", Err(NotATime::Form)),
+            ("", Err(NotATime::Form)),
+            ("어제", Err(NotATime::Form)),
         ] {
             assert_eq!(date_time(hl7, &seoul), fhir.map(str::to_owned), "{hl7}");
         }
@@ -246,6 +263,6 @@ mod tests {
         assert_eq!(instant("202103041000", &seoul), Ok(Some("2021-03-04T10:00:00+09:00".into())));
         assert_eq!(time("1130"), Ok("11:30:00".into()));
         assert_eq!(time("11:30:05.5"), Ok("11:30:05.5".into()));
-        assert_eq!(time("2561"), Err(NotATime));
+        assert_eq!(time("2561"), Err(NotATime::NoSuchTime));
     }
 }

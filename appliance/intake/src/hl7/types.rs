@@ -107,7 +107,7 @@ pub(super) fn cx(rep: Rep<'_>, default_system: Option<&str>) -> Option<Object> {
 }
 
 /// A period of two dates; what is no date is left out, for periods only accompany a value.
-fn period(start: Option<String>, end: Option<String>) -> Option<Object> {
+pub(super) fn period(start: Option<String>, end: Option<String>) -> Option<Object> {
     let day = |text: Option<String>| text.and_then(|text| time::date(&text).ok());
     let mut out = Object::default();
     out.maybe("start", day(start));

@@ -40,7 +40,7 @@ pub(super) fn immunization(ctx: &mut Context<'_>, chart: Chart<'_>, group: &Grou
         draft.put("vaccineCode", vaccine, rxa, 5);
         draft.body.put("patient", chart.subject.reference());
         draft.body.maybe("encounter", chart.visit.map(Visit::reference));
-        match ctx.when(rxa, 3) {
+        match ctx.happened(rxa, 3) {
             Some(at) => draft.put("occurrenceDateTime", at, rxa, 3),
             None => draft.put("occurrenceString", "unknown", rxa, 3),
         }

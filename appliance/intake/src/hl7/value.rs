@@ -97,7 +97,7 @@ fn value(ctx: &mut Context<'_>, obx: &Seg<'_>, rep: Rep<'_>, kind: &str, unit: O
     let words = |text: Option<String>| text.map_or(Value::Nothing, |text| Value::Element("valueString", text.into()));
     let zone = &ctx.settings.zone;
     let timed = |out: std::result::Result<Value, time::NotATime>, ctx: &mut Context<'_>| {
-        out.unwrap_or_else(|time::NotATime| {
+        out.unwrap_or_else(|_| {
             ctx.reject(obx, Some(5), "is no timestamp as OBX-2 announces; it is kept as text");
             words(rep.whole())
         })
@@ -178,6 +178,40 @@ fn range(low: Option<String>, high: Option<String>, unit: Option<&Unit>) -> Opti
     out.maybe("low", side(low)?);
     out.maybe("high", side(high)?);
     (!out.is_empty()).then_some(("valueRange", out.into()))
+}
+
+/// The value of a resource in one line, however it is coded; its components one after another. `None` without one.
+pub(super) fn shown(object: &Object) -> Option<String> {
+    if let Some(items) = object.get("component").cloned().map(Json::into_items) {
+        let parts: Vec<String> =
+            items.into_iter().filter_map(Json::into_object).filter_map(|part| shown(&part)).collect();
+        return (!parts.is_empty()).then(|| parts.join(", "));
+    }
+    let key = object.keys().find(|key| key.starts_with("value"))?.to_owned();
+    let value = object.get(&key)?;
+    if let Some(text) = value.text() {
+        return Some(text.into_owned());
+    }
+    let of = |object: &Object| -> Option<String> {
+        let number = match object.get("value")? {
+            Json::Raw(raw) => raw.clone(),
+            other => other.text()?.into_owned(),
+        };
+        let parts = [object.text("comparator").map(|mark| mark + &number).or(Some(number)), object.text("unit")];
+        Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+    };
+    let inner = value.clone().into_object()?;
+    if let Some(said) = of(&inner).or_else(|| super::order::shown(&inner)) {
+        return Some(said);
+    }
+    let parts: Vec<String> = ["low", "high", "numerator", "denominator", "start", "end"]
+        .into_iter()
+        .filter_map(|key| {
+            let part = inner.get(key)?.clone();
+            part.text().map(std::borrow::Cow::into_owned).or_else(|| of(&part.into_object()?))
+        })
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(" - "))
 }
 
 /// OBX-8, from table 0078 to v3-ObservationInterpretation.

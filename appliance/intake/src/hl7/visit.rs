@@ -40,6 +40,7 @@ fn event(trigger: &str) -> Event {
         "A01" | "A02" | "A04" | "A06" | "A07" | "A09" | "A10" | "A12" | "A22" | "A32" | "A33" => {
             Event::Is("in-progress")
         }
+        // What is pending for a stay that goes on (A15, A16 and their taking back) leaves the stay as it is.
         "A05" | "A14" => Event::Is("planned"),
         "A03" => Event::Ends,
         "A13" => Event::Reopens,
@@ -78,8 +79,8 @@ pub(super) fn visit(
     let class = pv1.text(2);
     // The event's own time stands in for an admission or discharge time that was left out.
     let happened = evn.map(|evn| (evn, if evn.filled(6) { 6 } else { 2 }));
-    let start = ctx.when(pv1, 44);
-    let end = ctx.when(pv1, 45);
+    let start = if matches!(event, Event::Is("planned")) { ctx.when(pv1, 44) } else { ctx.happened(pv1, 44) };
+    let end = ctx.happened(pv1, 45);
     let fallback = match (&event, happened) {
         (Event::Is("in-progress"), Some((evn, field))) if matches!(ctx.trigger.as_str(), "A01" | "A04") => {
             ctx.when(evn, field).map(|at| (at, evn, field))
@@ -186,7 +187,7 @@ pub(super) fn visit(
         Some("finished") => "completed",
         _ => "active",
     };
-    places(&mut draft, pv1, stored.as_ref(), here, ctx.is_adt());
+    places(&mut draft, pv1, stored.as_ref(), here, &ctx.trigger, ctx.is_adt());
     people(&mut draft, pv1);
     draft.maybe("type", types::table(pv1.rep(4), "v2-0007").map(|kind| vec![Json::Object(kind)]), pv1, 4);
     draft.maybe("serviceType", types::table(pv1.rep(10), "v2-0069"), pv1, 10);
@@ -195,7 +196,26 @@ pub(super) fn visit(
         draft.body.put("hospitalization", stay);
     }
     if let Some(pv2) = pv2 {
-        draft.list("reasonCode", types::concept(pv2.rep(3)).map(Json::Object).into_iter().collect(), pv2, 3);
+        let mut reasons: Vec<Json> = types::concept(pv2.rep(3)).map(Json::Object).into_iter().collect();
+        if let Some(words) = pv2.whole(12).filter(|_| reasons.is_empty()) {
+            draft.came("reasonCode[0].text", pv2, 12);
+            reasons.push(Object::default().with("text", words).into());
+        }
+        if let Some(reason) = types::concept(pv2.rep(4)) {
+            draft.came(&format!("reasonCode[{}]", reasons.len()), pv2, 4);
+            reasons.push(reason.into());
+        }
+        draft.list("reasonCode", reasons, pv2, 3);
+        let mut extensions: Vec<Json> = Vec::new();
+        if let Some(arrival) = types::table(pv2.rep(38), "v2-0430") {
+            let coding =
+                arrival.get("coding").cloned().map(Json::into_items).and_then(|codings| codings.into_iter().next());
+            let url = "http://hl7.org/fhir/StructureDefinition/encounter-modeOfArrival";
+            draft.came("extension[0]", pv2, 38);
+            extensions
+                .extend(coding.map(|coding| Object::default().with("url", url).with("valueCoding", coding).into()));
+        }
+        draft.body.list("extension", extensions);
         if let Some(days) = pv2.text(11).and_then(|text| Json::number(&text)) {
             let length = Object::default().with("value", days).with("unit", "d");
             draft.put("length", length.with("system", "http://unitsofmeasure.org").with("code", "d"), pv2, 11);
@@ -229,10 +249,12 @@ fn reopen(draft: &mut Draft, stored: &Object) {
 
 /// Where the patient is, was and will be. A place that the stored visit knows and this message no longer names is one
 /// the patient has left.
-fn places(draft: &mut Draft, pv1: &Seg<'_>, stored: Option<&Object>, here: &str, amends: bool) {
+fn places(draft: &mut Draft, pv1: &Seg<'_>, stored: Option<&Object>, here: &str, trigger: &str, amends: bool) {
     let mut names: Vec<String> = Vec::new();
     let mut out: Vec<Json> = Vec::new();
-    for (field, status) in [(3, here), (11, here), (42, "reserved"), (6, "completed")] {
+    for (field, status) in
+        [(3, here), (11, here), (42, if trigger == "A15" { "planned" } else { "reserved" }), (6, "completed")]
+    {
         let Some(name) = types::place(pv1.rep(field)).filter(|name| !names.contains(name)) else { continue };
         let location = Object::default().with("display", name.as_str());
         draft.came(&format!("location[{}]", out.len()), pv1, field);
@@ -248,10 +270,25 @@ fn places(draft: &mut Draft, pv1: &Seg<'_>, stored: Option<&Object>, here: &str,
             let Some(mut item) = item.into_object() else { continue };
             let name =
                 item.get("location").cloned().and_then(Json::into_object).and_then(|place| place.text("display"));
-            if name.is_some_and(|name| !names.contains(&name)) {
-                item.put("status", "completed");
-                out.push(item.into());
+            if name.is_none_or(|name| names.contains(&name)) {
+                continue;
             }
+            // A transfer, planned or done, that is taken back never happened: its place is none the patient has left.
+            let status = item.text("status");
+            let taken_back = match trigger {
+                "A12" => status.as_deref() == Some("active"),
+                "A26" => matches!(status.as_deref(), Some("planned" | "reserved")),
+                _ => false,
+            };
+            if taken_back {
+                continue;
+            }
+            // What is still to come stays so until the patient is there or the visit is over.
+            let pending = matches!(status.as_deref(), Some("planned" | "reserved")) && here != "completed";
+            if !pending {
+                item.put("status", "completed");
+            }
+            out.push(item.into());
         }
     }
     draft.body.list("location", out);
@@ -296,6 +333,55 @@ fn hospitalization(draft: &mut Draft, pv1: &Seg<'_>, default: Option<&str>) -> O
     let diet = types::table(pv1.rep(38), "v2-0114").map(|code| Json::List(vec![code.into()]));
     put("dietPreference", diet, 38);
     out
+}
+
+/// ROL: who takes part in the visit, and as what, beside the people of PV1. Without a visit: who cares for the patient.
+pub(super) fn role(ctx: &mut Context<'_>, subject: &Subject, visit: Option<&Visit>, rol: &Seg<'_>) {
+    let Some(person) = types::person(rol.rep(4)) else {
+        return ctx.reject(rol, Some(4), "names nobody; the role is left out");
+    };
+    let kind = types::table(rol.rep(3), "v2-0443");
+    let period = types::period(rol.text(5), rol.text(6));
+    // DE takes the role away; nothing that is stored is lost with it, because every version is kept.
+    let ends = matches!(rol.text(2).as_deref(), Some("DE" | "DL"));
+    let same = |item: &Json| {
+        let Some(item) = item.clone().into_object() else { return false };
+        let name =
+            ["individual", "member"].into_iter().find_map(|key| item.get(key).cloned()?.into_object()?.text("display"));
+        name == person.text("display")
+    };
+    let (resource, id, key) = match visit {
+        Some(visit) => ("Encounter", visit.id.clone(), "individual"),
+        None => ("CareTeam", id_of("CareTeam", &[&subject.id]), "member"),
+    };
+    let known = ctx.known(resource, &id);
+    let mut list =
+        known.as_ref().and_then(|known| known.get("participant")).cloned().map(Json::into_items).unwrap_or_default();
+    let mut item = Object::default();
+    match (kind, visit) {
+        (Some(kind), Some(_)) => item.put("type", vec![Json::Object(kind)]),
+        (Some(kind), None) => item.put("role", vec![Json::Object(kind)]),
+        (None, _) => {}
+    }
+    item.put(key, person.clone());
+    item.maybe("period", period);
+    if ends {
+        list.retain(|item| !same(item));
+    } else if visit.is_none() || !list.iter().any(|known| *known == Json::Object(item.clone())) {
+        list.retain(|known| visit.is_some() || !same(known));
+        list.push(item.into());
+    }
+    let mut draft = Draft::new(resource, id);
+    if visit.is_none() {
+        draft.body.put("status", "active");
+        draft.body.put("subject", subject.reference());
+    }
+    if list.is_empty() {
+        draft.forget("participant");
+        draft.came("participant", rol, 4);
+    }
+    draft.list("participant", list, rol, 4);
+    ctx.emit(draft, Meet::Amend);
 }
 
 /// The visit lists its diagnoses.

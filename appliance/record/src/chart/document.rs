@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::Fact;
 use super::json::Json;
 use super::read::Reader;
 use super::words::concept;
+use super::{Fact, KEPT_SEGMENT};
 
 /// Longest text taken from one attachment, in bytes after decoding; the longest real notes are a hundredth of it.
 /// It bounds what one entry of a chart can hold in memory.
@@ -40,6 +40,14 @@ pub(super) fn read(reader: &mut Reader<'_>) {
             attachments(reader, "message", "payload.contentAttachment");
         }
         "Composition" => sections(reader, root, "", 0),
+        "Basic" => {
+            for (path, node) in root.find("extension") {
+                if node.string("url") == Some(KEPT_SEGMENT) {
+                    let body = node.string("valueString").unwrap_or_default();
+                    text(reader, "segment", body, &format!("{path}.valueString"));
+                }
+            }
+        }
         "ClinicalImpression" => {
             for (path, node) in root.find("summary") {
                 text(reader, "summary", node.text().unwrap_or_default(), &path);

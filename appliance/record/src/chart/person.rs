@@ -100,6 +100,13 @@ fn facts(person: &mut Person, root: &Json<'_>) {
         }
         add("language", text, at);
     }
+    // Another record of the same person, not joined to this one.
+    for (path, link) in root.find("link") {
+        let other = link.get("other").and_then(|other| other.string("display").or_else(|| other.string("reference")));
+        if let (Some("seealso" | "refer"), Some(other)) = (link.string("type"), other) {
+            add("seeAlso", other.to_owned(), format!("{path}.other"));
+        }
+    }
     for (path, contact) in root.find("contact") {
         let mut parts: Vec<String> = contact.get("name").and_then(human_name).into_iter().collect();
         let relations: Vec<String> = contact.items("relationship").iter().filter_map(say).collect();

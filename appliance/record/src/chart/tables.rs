@@ -4,9 +4,8 @@
 
 /// Resource types that are nobody's chart entry: the people, places and products a chart points at, and the machinery
 /// of FHIR itself. Everything else that names a patient is read, if only as [`Kind::Other`].
-pub(super) const NOT_CHART: [&str; 46] = [
+pub(super) const NOT_CHART: [&str; 45] = [
     "ActivityDefinition",
-    "Basic",
     "Binary",
     "Bundle",
     "CapabilityStatement",

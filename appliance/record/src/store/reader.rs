@@ -1,5 +1,7 @@
 //! Reading: charts, lists, search, health. Every query about a patient names that patient's ids.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
@@ -301,7 +303,7 @@ fn chart(connection: &Connection, ids: &Ids) -> rusqlite::Result<Chart> {
 /// Names of practitioners, places and drugs, which are nobody's record.
 struct Names<'a> {
     connection: &'a Connection,
-    seen: std::cell::RefCell<std::collections::HashMap<String, Option<String>>>,
+    seen: std::cell::RefCell<HashMap<String, Option<String>>>,
 }
 
 impl Names<'_> {
@@ -382,7 +384,7 @@ fn all_text(entry: &crate::chart::Entry) -> String {
 }
 
 fn patients(connection: &Connection, find: Option<&str>) -> rusqlite::Result<Vec<PatientRow>> {
-    let mut counts = std::collections::HashMap::<String, u64>::new();
+    let mut counts = HashMap::<String, u64>::new();
     {
         let mut statement = connection
             .prepare_cached("SELECT patient, count(*) FROM resource WHERE patient IS NOT NULL GROUP BY patient")?;
@@ -392,34 +394,40 @@ fn patients(connection: &Connection, find: Option<&str>) -> rusqlite::Result<Vec
             *counts.entry(survivor(connection, &id)?).or_default() += count;
         }
     }
+    // Whoever is found by the name or number of a merged patient is the one whose chart that is now.
     let mut statement = connection.prepare_cached(
-        "SELECT id, name, birth_date, sex FROM patient
-         WHERE id NOT IN (SELECT source FROM merged)
-           AND (?1 IS NULL OR instr(lower(name), lower(?1)) > 0
-                OR id IN (SELECT patient FROM identifier WHERE instr(lower(value), lower(?1)) > 0))
-         ORDER BY name, id",
+        "SELECT id FROM patient
+         WHERE ?1 IS NULL OR instr(lower(name), lower(?1)) > 0
+            OR id IN (SELECT patient FROM identifier WHERE instr(lower(value), lower(?1)) > 0)",
     )?;
+    let mut found = HashSet::new();
+    for id in statement.query_map([find], |row| row.get::<_, String>(0))? {
+        found.insert(survivor(connection, &id?)?);
+    }
+    let mut person = connection.prepare_cached("SELECT name, birth_date, sex FROM patient WHERE id = ?1")?;
     let mut identifiers =
         connection.prepare_cached("SELECT system, value FROM identifier WHERE patient = ?1 ORDER BY system, value")?;
-    let rows = statement.query_map([find], |row| {
-        Ok(PatientRow {
-            id: row.get(0)?,
-            name: row.get(1)?,
-            birth_date: row.get(2)?,
-            sex: row.get(3)?,
-            identifiers: Vec::new(),
-            resources: 0,
-        })
-    })?;
-    let mut patients = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    for patient in &mut patients {
-        patient.resources = counts.get(&patient.id).copied().unwrap_or(0);
-        let rows = identifiers.query_map([&patient.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        patient.identifiers = rows.collect::<rusqlite::Result<_>>()?;
+    let mut out = Vec::with_capacity(found.len());
+    for id in found {
+        // A survivor of whom only the merge is known has neither name nor number of its own.
+        let columns = person.query_row([&id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        let (name, birth_date, sex) = columns.unwrap_or_default();
+        let mut row = PatientRow { name, birth_date, sex, identifiers: Vec::new(), resources: 0, id };
+        row.resources = counts.get(&row.id).copied().unwrap_or(0);
+        for id in joined(connection, row.id.clone())?.0 {
+            for pair in identifiers.query_map([&id], |row| Ok((row.get(0)?, row.get(1)?)))? {
+                let pair = pair?;
+                if !row.identifiers.contains(&pair) {
+                    row.identifiers.push(pair);
+                }
+            }
+        }
+        out.push(row);
     }
-    Ok(patients)
+    out.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    Ok(out)
 }
 
-fn instant(milliseconds: i64) -> Timestamp {
+pub(super) fn instant(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }

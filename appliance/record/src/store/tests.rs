@@ -13,6 +13,10 @@ fn source(second: i64) -> Source {
     Source { file: "t.json".to_owned(), received: Timestamp::from_second(second).unwrap(), origin: None }
 }
 
+fn because() -> Because {
+    Because { at: Timestamp::UNIX_EPOCH, origin: "t.hl7".to_owned(), reason: None }
+}
+
 fn ready(json: &str, second: i64) -> Prepared {
     prepare(json.as_bytes().to_vec(), None, &|_| None, &source(second)).unwrap()
 }
@@ -95,10 +99,10 @@ fn merges_join_charts_follow_chains_and_refuse_circles() {
         put(&store, &patient(id, number), 1);
         put(&store, &condition(&format!("of-{id}"), id, "천식"), 1);
     }
-    store.write(|writer| writer.merge("a", "b")).unwrap();
-    store.write(|writer| writer.merge("a", "b")).unwrap();
-    store.write(|writer| writer.merge("b", "c")).unwrap();
-    assert!(matches!(store.write(|writer| writer.merge("c", "a")), Err(RecordError::MergeCircle)));
+    store.write(|writer| writer.merge("a", "b", &because())).unwrap();
+    store.write(|writer| writer.merge("a", "b", &because())).unwrap();
+    store.write(|writer| writer.merge("b", "c", &because())).unwrap();
+    assert!(matches!(store.write(|writer| writer.merge("c", "a", &because())), Err(RecordError::MergeCircle)));
     let chart = store.chart("1").unwrap().unwrap();
     assert_eq!(chart.patient.ids, ["c", "b", "a"]);
     assert_eq!(chart.entries.len(), 3);
@@ -116,8 +120,8 @@ fn a_merge_is_not_redirected_and_an_id_that_is_anothers_number_opens_nobody() {
     put(&store, &patient("b", "a"), 1);
     put(&store, &patient("c", "3"), 1);
     assert!(matches!(store.chart("a"), Err(RecordError::AmbiguousPatient { count: 2 })));
-    store.write(|writer| writer.merge("a", "c")).unwrap();
-    assert!(matches!(store.write(|writer| writer.merge("a", "b")), Err(RecordError::MergedElsewhere)));
+    store.write(|writer| writer.merge("a", "c", &because())).unwrap();
+    assert!(matches!(store.write(|writer| writer.merge("a", "b", &because())), Err(RecordError::MergedElsewhere)));
     assert_eq!(store.chart("3").unwrap().unwrap().patient.ids, ["c", "a"]);
 }
 
@@ -188,7 +192,7 @@ fn messages_and_rejects_are_noted_once() {
     };
     put(&store, &patient("p", "1"), 1);
     for _ in 0..2 {
-        store.write(|writer| writer.reject(&item, Some("p"), now)).unwrap();
+        store.write(|writer| writer.reject(&item, Some("p"), None, now)).unwrap();
     }
     assert_eq!(store.rejects(10).unwrap(), std::slice::from_ref(&item));
     assert_eq!(store.chart("p").unwrap().unwrap().rejected, [item]);

@@ -25,7 +25,7 @@ pub enum Put {
 /// One open transaction. See [`super::Store::write`].
 #[derive(Debug)]
 pub struct Writer<'a> {
-    transaction: &'a Transaction<'a>,
+    pub(super) transaction: &'a Transaction<'a>,
     path: &'a Path,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Writer<'a> {
         Self { transaction, path }
     }
 
-    fn failed(&self) -> impl Fn(rusqlite::Error) -> RecordError + '_ {
+    pub(super) fn failed(&self) -> impl Fn(rusqlite::Error) -> RecordError + '_ {
         |error| RecordError::of(self.path, &error)
     }
 
@@ -199,33 +199,23 @@ impl<'a> Writer<'a> {
         Ok(note().map_err(self.failed())? == 0)
     }
 
-    /// Joins the patient `from` into `into`. Doing it again changes nothing; chains are allowed.
+    /// What was put aside of a message that was taken.
     ///
     /// # Errors
-    /// [`RecordError::MergeCircle`]; those of the disk.
-    pub fn merge(&mut self, from: &str, into: &str) -> Result<(), RecordError> {
-        let target = super::reader::survivor(self.transaction, into).map_err(self.failed())?;
-        if target == from {
-            return Err(RecordError::MergeCircle);
-        }
-        let already = super::reader::survivor(self.transaction, from).map_err(self.failed())?;
-        if already != from && already != target {
-            // Moving it would take its entries out of the chart that holds them.
-            return Err(RecordError::MergedElsewhere);
-        }
-        if already == target {
-            return Ok(());
-        }
-        let write = || {
-            self.transaction
-                .prepare_cached("INSERT OR REPLACE INTO merged (source, target) VALUES (?1, ?2)")?
-                .execute((from, into))
+    /// Those of the disk.
+    pub fn rejects_of(&self, message: &[u8; 32]) -> Result<Vec<Rejected>, RecordError> {
+        let read = || {
+            let mut statement =
+                self.transaction.prepare_cached("SELECT item FROM reject WHERE message = ?1 ORDER BY row")?;
+            let rows = statement.query_map([message.as_slice()], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
         };
-        write().map_err(self.failed())?;
-        Ok(())
+        let items = read().map_err(self.failed())?;
+        Ok(items.iter().filter_map(|item| serde_json::from_str(item).ok()).collect())
     }
 
-    /// Puts an item aside. The same item again changes nothing.
+    /// Puts an item aside. The same item again changes nothing. `message`: SHA-256 of the message that it was part of, if
+    /// the rest of that message was taken.
     ///
     /// # Errors
     /// Those of the disk.
@@ -233,6 +223,7 @@ impl<'a> Writer<'a> {
         &mut self,
         item: &Rejected,
         patient: Option<&str>,
+        message: Option<&[u8; 32]>,
         received: jiff::Timestamp,
     ) -> Result<(), RecordError> {
         // A list of plain members always has a JSON form.
@@ -240,9 +231,15 @@ impl<'a> Writer<'a> {
         let write = || {
             self.transaction
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO reject (digest, patient, item, received) VALUES (?1, ?2, ?3, ?4)",
+                    "INSERT OR IGNORE INTO reject (digest, patient, item, received, message) VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute(params![Sha256::digest(json.as_bytes()).as_slice(), patient, json, received.as_millisecond()])
+                .execute(params![
+                    Sha256::digest(json.as_bytes()).as_slice(),
+                    patient,
+                    json,
+                    received.as_millisecond(),
+                    message.map(<[u8; 32]>::as_slice)
+                ])
         };
         write().map_err(self.failed())?;
         Ok(())
