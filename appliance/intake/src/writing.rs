@@ -65,12 +65,12 @@ pub(crate) fn write(
     }
 }
 
-/// What storing one job needs.
-struct Step<'s, 'w> {
-    writer: &'s mut Writer<'w>,
-    received: Timestamp,
-    summary: &'s mut Summary,
-    patients: &'s mut HashSet<u64>,
+/// What storing needs.
+pub(crate) struct Step<'s, 'w> {
+    pub(crate) writer: &'s mut Writer<'w>,
+    pub(crate) received: Timestamp,
+    pub(crate) summary: &'s mut Summary,
+    pub(crate) patients: &'s mut HashSet<u64>,
 }
 
 fn apply(step: &mut Step<'_, '_>, what: Outcome) -> Result<(), RecordError> {
@@ -80,7 +80,8 @@ fn apply(step: &mut Step<'_, '_>, what: Outcome) -> Result<(), RecordError> {
     }
 }
 
-fn message(step: &mut Step<'_, '_>, message: ReadyMessage) -> Result<(), RecordError> {
+/// Stores one message.
+pub(crate) fn message(step: &mut Step<'_, '_>, message: ReadyMessage) -> Result<(), RecordError> {
     let (digest, control_id, ready, merges) = match message {
         ReadyMessage::New { digest, control_id, ready, merges } => (digest, control_id, ready, merges),
         ReadyMessage::Seen => {

@@ -20,6 +20,17 @@ const KINDS: [&str; 22] = [
     "VXU", "SIU", "DFT", "BAR", "REF", "PPR",
 ];
 
+/// Whether messages of this type and event (MSH-9.1 and MSH-9.2 in capitals) are filed: the two halves of the answer.
+#[must_use]
+pub fn reads(kind: &str, trigger: &str) -> (bool, bool) {
+    (KINDS.contains(&kind), !is_linking(kind, trigger))
+}
+
+/// A24 and A37 link and unlink patients without merging them, which is not applied.
+fn is_linking(kind: &str, trigger: &str) -> bool {
+    kind == "ADT" && matches!(trigger, "A24" | "A37")
+}
+
 /// Maps the whole message into the context; its (first) patient.
 ///
 /// # Errors
@@ -39,7 +50,7 @@ pub(super) fn file(ctx: &mut Context<'_>, message: &Message<'_>) -> Result<Optio
             subjects.push(patient::identify(ctx, pid)?);
         }
     }
-    if ctx.is_adt() && matches!(ctx.trigger.as_str(), "A24" | "A37") {
+    if is_linking(&ctx.kind, &ctx.trigger) {
         let rejected =
             problem(1, "PID[1]", None, "linking or unlinking two patients without merging them is not applied");
         return Err(Box::new(Rejected { resource: ctx.named(), ..rejected }));

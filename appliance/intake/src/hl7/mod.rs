@@ -19,6 +19,7 @@ mod corpus;
 mod document;
 mod events;
 mod family;
+mod header;
 mod json;
 mod medicine;
 mod message;
@@ -37,6 +38,8 @@ mod visit;
 use haechi_record::chart::{Origin, Rejected};
 use jiff::tz::TimeZone;
 
+pub use events::reads;
+pub use header::{Condition, Header, header};
 pub use split::{Piece, split};
 
 /// Longest message taken, in bytes.

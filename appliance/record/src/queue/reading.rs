@@ -99,9 +99,7 @@ impl Queue {
     pub fn raw(&self, seq: u64) -> Result<Option<Vec<u8>>, RecordError> {
         self.read(|connection| {
             connection
-                .prepare_cached(
-                    "SELECT raw FROM waiting WHERE seq = ?1 UNION ALL SELECT raw FROM dead WHERE seq = ?1",
-                )?
+                .prepare_cached("SELECT raw FROM waiting WHERE seq = ?1 UNION ALL SELECT raw FROM dead WHERE seq = ?1")?
                 .query_row([seq], |row| row.get(0))
                 .optional()
         })
@@ -118,9 +116,8 @@ impl Queue {
                 "SELECT count(*) - count(dead.seq), count(dead.seq)
                  FROM (SELECT DISTINCT seq FROM about WHERE value IN ({places})) AS named LEFT JOIN dead USING (seq)"
             ))?;
-            statement.query_row(params_from_iter(numbers), |row| {
-                Ok(Pending { waiting: row.get(0)?, dead: row.get(1)? })
-            })
+            statement
+                .query_row(params_from_iter(numbers), |row| Ok(Pending { waiting: row.get(0)?, dead: row.get(1)? }))
         })
     }
 }

@@ -217,9 +217,7 @@ impl<'a> QueueWriter<'a> {
 fn forget(transaction: &Transaction<'_>, seq: u64, about: &str) -> rusqlite::Result<()> {
     let numbers: Vec<String> = serde_json::from_str(about).unwrap_or_default();
     for number in numbers {
-        transaction
-            .prepare_cached("DELETE FROM about WHERE value = ?1 AND seq = ?2")?
-            .execute((number, seq))?;
+        transaction.prepare_cached("DELETE FROM about WHERE value = ?1 AND seq = ?2")?.execute((number, seq))?;
     }
     Ok(())
 }
