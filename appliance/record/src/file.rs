@@ -44,6 +44,13 @@ impl std::fmt::Debug for Opening {
     }
 }
 
+/// What `haechi doctor` says about the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Damage found; empty if whole.
+    pub problems: Vec<String>,
+}
+
 /// How the file is opened. The default is the only right one outside tests.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
@@ -126,6 +133,27 @@ impl Encrypted {
             readers.push(connection);
         }
         result
+    }
+
+    /// Looks for damage: the seal of every page, then SQLite's own structures. Reads the whole file.
+    ///
+    /// # Errors
+    /// Those that keep the file from being read at all.
+    pub(crate) fn check(&self) -> Result<Health, RecordError> {
+        self.read(|connection| {
+            let mut problems = Vec::new();
+            for pragma in ["PRAGMA cipher_integrity_check", "PRAGMA quick_check"] {
+                let mut statement = connection.prepare(pragma)?;
+                let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+                for row in rows {
+                    let row = row?;
+                    if row != "ok" {
+                        problems.push(row);
+                    }
+                }
+            }
+            Ok(Health { problems })
+        })
     }
 }
 

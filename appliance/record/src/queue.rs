@@ -182,6 +182,14 @@ impl Queue {
         })
     }
 
+    /// Looks for damage. Reads the whole file.
+    ///
+    /// # Errors
+    /// Those that keep the file from being read at all.
+    pub fn check(&self) -> Result<crate::store::Health, RecordError> {
+        self.shared.check()
+    }
+
     fn read<T>(&self, f: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, RecordError> {
         self.shared.read(f)
     }

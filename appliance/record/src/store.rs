@@ -14,9 +14,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-pub use crate::file::{OpenOptions, Synchronous};
+pub use crate::file::{Health, OpenOptions, Synchronous};
 pub use fed::Fed;
-pub use reader::Health;
 pub(crate) use reader::instant;
 pub use writer::{Put, Writer};
 

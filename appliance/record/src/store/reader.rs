@@ -24,13 +24,6 @@ const SHARED_TYPES: &[&str] = &[
     "Substance",
 ];
 
-/// What `haechi doctor` says about the file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Health {
-    /// Damage found; empty if whole.
-    pub problems: Vec<String>,
-}
-
 /// The ids of one patient, proven to belong together: nothing about a patient is read without one.
 struct Ids(Vec<String>);
 
@@ -175,20 +168,7 @@ impl Store {
     /// # Errors
     /// Those that keep the file from being read at all.
     pub fn check(&self) -> Result<Health, RecordError> {
-        self.read(|connection| {
-            let mut problems = Vec::new();
-            for pragma in ["PRAGMA cipher_integrity_check", "PRAGMA quick_check"] {
-                let mut statement = connection.prepare(pragma)?;
-                let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-                for row in rows {
-                    let row = row?;
-                    if row != "ok" {
-                        problems.push(row);
-                    }
-                }
-            }
-            Ok(Health { problems })
-        })
+        self.shared.check()
     }
 }
 
