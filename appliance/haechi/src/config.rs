@@ -1,11 +1,15 @@
 //! `haechi.toml`: what a site may set. Read before anything is opened; unknown keys are refused.
 //! The same words stand in docs/src/configuration.md.
 
+mod feed;
+
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::error::Failure;
 use crate::home::Home;
+
+pub(crate) use feed::{Feed, Tls};
 
 /// What the file may say.
 #[derive(Debug, Clone, Deserialize)]
@@ -16,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) site: Site,
     pub(crate) model: Model,
     pub(crate) intake: Intake,
+    pub(crate) feed: Vec<Feed>,
 }
 
 /// `[site]`
@@ -59,7 +64,7 @@ pub(crate) struct Hl7 {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { version: 1, site: Site::default(), model: Model::default(), intake: Intake::default() }
+        Self { version: 1, site: Site::default(), model: Model::default(), intake: Intake::default(), feed: Vec::new() }
     }
 }
 
@@ -109,6 +114,7 @@ impl Config {
                 return Err(format!("intake.hl7: \"{charset}\" is no character set known here"));
             }
         }
+        config.feeds()?;
         Ok(config)
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use haechi_ask::Event;
 use haechi_ask::plan::Language;
 use haechi_intake::import::Input as ImportInput;
+use haechi_intake::mllp::Feeds;
 use haechi_link::core::{Core, CoreReply, CoreRequest};
 use haechi_link::server::{Call, Input, Inputs, Replies, Server, ServerSettings, Service};
 use serde::Serialize;
@@ -42,7 +43,8 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
         let server = Server::bind::<Core>(&home.core_socket(), settings).map_err(Failure::from_room)?;
         log::info!("ready at {}", home.core_socket().display());
         let stopping = Arc::new(tokio::sync::Notify::new());
-        let service = Arc::new(CoreService { home, site: Arc::new(site), stopping: Arc::clone(&stopping) });
+        let feeds = site.start_feeds()?;
+        let service = Arc::new(CoreService { home, site: Arc::new(site), feeds, stopping: Arc::clone(&stopping) });
         let stop = async {
             tokio::select! {
                 () = stopping.notified() => {}
@@ -59,6 +61,8 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
 struct CoreService {
     home: Home,
     site: Arc<Site>,
+    /// Taking and filing what feeds bring, where there are any.
+    feeds: Option<Arc<Feeds>>,
     stopping: Arc<tokio::sync::Notify>,
 }
 
@@ -130,6 +134,11 @@ impl CoreService {
             CoreRequest::ImportFile { .. } | CoreRequest::ImportFileEnd | CoreRequest::ImportEnd => {
                 Err(Failure::new("HAECHI-0115", "an import message came outside an import"))
             }
+            CoreRequest::Feed(request) => self.site.feed(&request, &|| {
+                if let Some(feeds) = &self.feeds {
+                    feeds.look_again();
+                }
+            }),
             CoreRequest::Stop => Ok(serde_json::Value::Null),
         }
     }

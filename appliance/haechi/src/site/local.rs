@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use haechi_ask::answer::Answer;
 use haechi_intake::import::{self, Summary};
+use haechi_intake::mllp::Feeds;
 use haechi_record::key::Key;
+use haechi_record::queue::Queue;
 use haechi_record::store::Store;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Question;
+use super::feeds::open_queue;
 use super::model::{InProcessModel, model_file};
 use super::shown::{PatientLine, PatientShown, RecordCounts, Status};
 use crate::config::Config;
@@ -19,10 +22,11 @@ use crate::home::Home;
 
 /// One site, open.
 pub(crate) struct Site {
-    home: Home,
-    config: Config,
+    pub(super) home: Home,
+    pub(super) config: Config,
     zone: TimeZone,
     store: Store,
+    pub(super) queue: Option<Queue>,
     model: Option<Arc<dyn haechi_ask::Model>>,
 }
 
@@ -34,12 +38,13 @@ impl Site {
         let zone = config.zone().map_err(|problem| Failure::new("HAECHI-0104", problem).file(&home.config_file()))?;
         let key = Key::load_or_create(&home.key_file(), home.record_file().exists())?;
         let store = Store::open(&home.record_file(), &key)?; // migrates
+        let queue = open_queue(&home, &config, &key)?;
         let model = match model {
             Some(model) => Some(model),
             None => model_file(&home, &config)?
                 .map(|file| InProcessModel::new(file, config.model.threads) as Arc<dyn haechi_ask::Model>),
         };
-        Ok(Self { home, config, zone, store, model })
+        Ok(Self { home, config, zone, store, queue, model })
     }
 
     /// Answers a question about one patient.
@@ -68,6 +73,7 @@ impl Site {
             &mut || started.elapsed(),
             on_event,
         );
+        answer.warnings.extend(self.feed_warnings(&chart, answer.language == "ko", setting.now)?);
         answer.timings_ms.total = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(answer)
     }
@@ -82,16 +88,28 @@ impl Site {
     pub(crate) fn import_inputs(&self, inputs: &[import::Input]) -> Result<Summary, Failure> {
         let options = import::Options {
             received: Timestamp::now(),
-            hl7: haechi_intake::hl7::Hl7Settings {
-                charset_override: self.config.intake.hl7.charset_override.clone(),
-                assume_charset: self.config.intake.hl7.assume_charset.clone(),
-                zone: self.zone.clone(),
-                assigning_authority: self.config.intake.hl7.assigning_authority.clone(),
-            },
+            hl7: self.hl7(),
             ..import::Options::default()
         };
         let progress = crate::cli::import::Bar::new();
         Ok(import::import(&self.store, inputs, &options, &progress)?)
+    }
+
+    /// How HL7 v2 messages are read where no feed says otherwise.
+    pub(crate) fn hl7(&self) -> haechi_intake::hl7::Hl7Settings {
+        haechi_intake::hl7::Hl7Settings {
+            charset_override: self.config.intake.hl7.charset_override.clone(),
+            assume_charset: self.config.intake.hl7.assume_charset.clone(),
+            zone: self.zone.clone(),
+            assigning_authority: self.config.intake.hl7.assigning_authority.clone(),
+        }
+    }
+
+    /// Starts taking and filing what feeds bring; `None` where none is configured and none waits.
+    pub(crate) fn start_feeds(&self) -> Result<Option<Arc<Feeds>>, Failure> {
+        let Some(queue) = &self.queue else { return Ok(None) };
+        let clock = Arc::new(Timestamp::now);
+        Ok(Some(Feeds::start(queue.clone(), self.store.clone(), self.feed_settings()?, self.hl7(), clock)?))
     }
 
     /// Patients whose name or identifier contains `find`.
@@ -116,6 +134,7 @@ impl Site {
             time_zone: self.config.site.time_zone.clone(),
             model: model_file(&self.home, &self.config)?
                 .and_then(|file| file.file_stem().map(|stem| stem.to_string_lossy().into_owned())),
+            feeds: self.feed_lines(Timestamp::now())?,
             record: RecordCounts {
                 patients: counts.patients,
                 resources: counts.resources,
@@ -127,6 +146,11 @@ impl Site {
                     .map(|at| at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()),
             },
         })
+    }
+
+    /// The queue of the feeds, for `doctor`.
+    pub(crate) fn feed_queue(&self) -> Option<&Queue> {
+        self.queue.as_ref()
     }
 
     /// The record, for `doctor`.

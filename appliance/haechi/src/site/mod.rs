@@ -3,6 +3,7 @@
 //! A command reaches the site in one of two ways with the same result: [`Reach::Running`] asks the appliance that holds
 //! this home; [`Reach::Here`] opens the home itself when none runs.
 
+mod feeds;
 mod local;
 mod model;
 mod remote;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use haechi_ask::answer::Answer;
 use haechi_intake::import::Summary;
 
+pub(crate) use feeds::{FeedLine, MessageShown};
 pub(crate) use local::Site;
 pub(crate) use model::{RoleModel, model_file};
 pub(crate) use shown::{PatientLine, PatientShown, Status};
@@ -88,6 +90,17 @@ impl Reach {
         match self {
             Self::Here(site) => site.patient(id),
             Self::Running(remote) => remote.patient(id),
+        }
+    }
+
+    /// Asks about feeds.
+    pub(crate) fn feed<T: serde::de::DeserializeOwned>(
+        &self,
+        request: haechi_link::core::FeedRequest,
+    ) -> Result<T, Failure> {
+        match self {
+            Self::Here(site) => remote::read(site.feed(&request, &|| {})?),
+            Self::Running(remote) => remote.feed(request),
         }
     }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use super::{Counts, PatientRow, Store};
+use super::{Counts, Health, PatientRow, Store};
 use crate::chart::{Chart, Origin, Rejected, read};
 use crate::error::RecordError;
 use crate::search::{self, Hit};
