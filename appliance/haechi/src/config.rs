@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::error::Failure;
 use crate::home::Home;
 
-pub(crate) use feed::{Feed, Tls};
+pub(crate) use feed::Feed;
 
 /// What the file may say.
 #[derive(Debug, Clone, Deserialize)]

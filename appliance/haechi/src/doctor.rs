@@ -182,7 +182,9 @@ fn feeds(site: &Site) -> Vec<Finding> {
     let Some(queue) = site.feed_queue() else { return Vec::new() };
     let mut findings = Vec::new();
     match queue.check() {
-        Ok(health) if health.problems.is_empty() => findings.push(Finding::good("queue", "the file of the feeds is whole")),
+        Ok(health) if health.problems.is_empty() => {
+            findings.push(Finding::good("queue", "the file of the feeds is whole"))
+        }
         Ok(health) => findings.push(Finding::broken(
             "queue",
             format!("the file of the feeds is damaged: {}", health.problems.join("; ")),
@@ -204,7 +206,10 @@ fn feeds(site: &Site) -> Vec<Finding> {
         if line.silent {
             let last = state.last_received.map_or("ever".to_owned(), |at| format!("since {at:.0}"));
             notice(
-                format!("nothing came from {name} {last}; at most {} minutes are usual", line.silent_after_minutes.unwrap_or(0)),
+                format!(
+                    "nothing came from {name} {last}; at most {} minutes are usual",
+                    line.silent_after_minutes.unwrap_or(0)
+                ),
                 "look at the channel of the interface engine; after the gap, import what was missed (docs, \"Feeds\")",
             );
         }
@@ -215,7 +220,10 @@ fn feeds(site: &Site) -> Vec<Finding> {
             );
         }
         if state.paused {
-            notice(format!("{name} is paused; {} messages wait", state.waiting), "`haechi feed resume` lets them go on");
+            notice(
+                format!("{name} is paused; {} messages wait", state.waiting),
+                "`haechi feed resume` lets them go on",
+            );
         }
         if state.reused_ids > 0 {
             notice(

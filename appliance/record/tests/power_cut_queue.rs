@@ -50,7 +50,8 @@ fn file(store: &Store, queue: &Queue) -> usize {
             for one in &waiting {
                 let text = String::from_utf8_lossy(&one.raw);
                 let number: u64 = text.split(';').next().unwrap().parse().unwrap();
-                new += usize::from(!writer.message_seen(&digest(number), &number.to_string(), Timestamp::UNIX_EPOCH)?);
+                new +=
+                    usize::from(!writer.message_seen(&digest(number), &number.to_string(), Timestamp::UNIX_EPOCH)?);
             }
             Ok(new)
         })
@@ -100,15 +101,13 @@ fn is_whole(folder: &Path, key: &Key, acknowledged: &[u64], cut: usize) -> bool 
             return false;
         }
     };
-    if !store.check().is_ok_and(|health| health.problems.is_empty())
-        || !queue.check().is_ok_and(|health| health.problems.is_empty())
-    {
-        eprintln!("cut {cut}: damaged");
-        return false;
+    for (file, health) in [("record", store.check()), ("queue", queue.check())] {
+        if !health.as_ref().is_ok_and(|health| health.problems.is_empty()) {
+            eprintln!("cut {cut}: the {file} is damaged: {health:?}");
+            return false;
+        }
     }
-    let there = |message: u64| {
-        store.has_message(&digest(message)).unwrap() || queue.holds(&digest(message)).unwrap()
-    };
+    let there = |message: u64| store.has_message(&digest(message)).unwrap() || queue.holds(&digest(message)).unwrap();
     if !acknowledged.iter().all(|message| there(*message)) {
         eprintln!("cut {cut}: an acknowledged message is in neither file");
         return false;

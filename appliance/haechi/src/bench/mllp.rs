@@ -84,7 +84,7 @@ pub(crate) fn run(order: &Order<'_>) -> Result<Figures, Failure> {
     let hospital = order.work.join("hospital");
     let files = messages(&hospital, order)?;
     let home = order.work.join("home");
-    let mut server = Server::start(&home)?;
+    let server = Server::start(&home)?;
     let begun = Instant::now();
     let pumped = pump(&files, order, server.address, Some(server.process.id()))?;
     let served = server.end()?;
@@ -204,14 +204,8 @@ fn pump(files: &[PathBuf], order: &Order<'_>, address: SocketAddr, server: Optio
 fn send(files: &[&PathBuf], share: u64, address: SocketAddr, on_sent: &mut dyn FnMut(u64)) -> Result<Pumped, Failure> {
     let mut stream = TcpStream::connect(address).map_err(|error| failed(&error))?;
     stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(PATIENCE))).map_err(|error| failed(&error))?;
-    let mut out = Pumped {
-        sent: 0,
-        bytes: 0,
-        seconds: 0.0,
-        latencies: Vec::new(),
-        acknowledged: Vec::new(),
-        rss_at_a_tenth: 0,
-    };
+    let mut out =
+        Pumped { sent: 0, bytes: 0, seconds: 0.0, latencies: Vec::new(), acknowledged: Vec::new(), rss_at_a_tenth: 0 };
     let mut frame = Vec::new();
     let mut answer = Vec::new();
     for file in files {
@@ -350,8 +344,11 @@ pub(crate) fn serve(home: PathBuf) -> Result<(), Failure> {
     let site = Site::open(home, None)?;
     let feeds = site.start_feeds()?.ok_or_else(|| failed(&"no feed is configured"))?;
     let feed = feeds.settings().first().cloned().ok_or_else(|| failed(&"no feed is configured"))?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(|error| failed(&error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| failed(&error))?;
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).map_err(|error| failed(&error))?;
     let port = listener.local_addr().map_err(|error| failed(&error))?.port();
     say(&Listening { port })?;
@@ -373,11 +370,7 @@ pub(crate) fn serve(home: PathBuf) -> Result<(), Failure> {
             None => return Err(failed(&"the feed is gone")),
         }
     };
-    say(&Served {
-        processed: state.processed,
-        dead: state.dead,
-        peak_rss_bytes: super::peak_rss_bytes().unwrap_or(0),
-    })
+    say(&Served { processed: state.processed, dead: state.dead, peak_rss_bytes: super::peak_rss_bytes().unwrap_or(0) })
 }
 
 fn say(value: &impl Serialize) -> Result<(), Failure> {

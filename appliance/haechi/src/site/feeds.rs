@@ -156,7 +156,8 @@ impl Site {
                 })
             }
         };
-        value.map_err(|error| Failure::new("HAECHI-0110", format_args!("the result cannot be written as JSON: {error}")))
+        value
+            .map_err(|error| Failure::new("HAECHI-0110", format_args!("the result cannot be written as JSON: {error}")))
     }
 
     /// What the reader of an answer about this patient must know about feeds.

@@ -86,11 +86,7 @@ impl Site {
 
     /// Imports named inputs: files that a command handed over.
     pub(crate) fn import_inputs(&self, inputs: &[import::Input]) -> Result<Summary, Failure> {
-        let options = import::Options {
-            received: Timestamp::now(),
-            hl7: self.hl7(),
-            ..import::Options::default()
-        };
+        let options = import::Options { received: Timestamp::now(), hl7: self.hl7(), ..import::Options::default() };
         let progress = crate::cli::import::Bar::new();
         Ok(import::import(&self.store, inputs, &options, &progress)?)
     }

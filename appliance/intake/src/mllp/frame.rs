@@ -88,11 +88,16 @@ impl Frames {
                     None => return None,
                 },
                 State::Skipping => {
-                    let keep = self.used + HEAD_BYTES.min(self.buffer.len() - self.used);
-                    let Some(end) = self.end() else {
-                        self.buffer.truncate(keep);
+                    let end = self.end();
+                    if self.state == State::Inside {
+                        continue; // begun again
+                    }
+                    let Some(end) = end else {
+                        // What was searched and is no head goes; the beginning of a mark at the end stays.
+                        let keep = (self.used + HEAD_BYTES).min(self.searched);
+                        self.buffer.drain(keep..self.searched);
                         self.searched = keep;
-                        self.buffer.shrink_to(keep);
+                        self.buffer.shrink_to(self.buffer.len());
                         return None;
                     };
                     let head = head(self.buffer.get(self.used..end).unwrap_or_default());
