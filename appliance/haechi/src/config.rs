@@ -1,15 +1,14 @@
 //! `haechi.toml`: what a site may set. Read before anything is opened; unknown keys are refused.
 //! The same words stand in docs/src/configuration.md.
 
-mod feed;
+pub(crate) mod feed;
+pub(crate) mod tls;
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::error::Failure;
 use crate::home::Home;
-
-pub(crate) use feed::Feed;
 
 /// What the file may say.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,7 +19,8 @@ pub(crate) struct Config {
     pub(crate) site: Site,
     pub(crate) model: Model,
     pub(crate) intake: Intake,
-    pub(crate) feed: Vec<Feed>,
+    pub(crate) feed: Vec<feed::Feed>,
+    pub(crate) tls: tls::Tls,
 }
 
 /// `[site]`
@@ -64,7 +64,14 @@ pub(crate) struct Hl7 {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { version: 1, site: Site::default(), model: Model::default(), intake: Intake::default(), feed: Vec::new() }
+        Self {
+            version: 1,
+            site: Site::default(),
+            model: Model::default(),
+            intake: Intake::default(),
+            feed: Vec::new(),
+            tls: tls::Tls::default(),
+        }
     }
 }
 
@@ -116,6 +123,11 @@ impl Config {
         }
         config.feeds()?;
         Ok(config)
+    }
+
+    /// What the door opens.
+    pub(crate) fn listeners(&self) -> Vec<haechi_door::Listener> {
+        self.feed_listeners()
     }
 
     /// The site's time zone.

@@ -105,6 +105,41 @@ fn kill_9_under_load_loses_no_acknowledged_message_and_files_none_twice() {
 }
 
 #[test]
+fn a_feed_comes_through_the_door_and_goes_on_after_the_core_was_killed() {
+    let site = Site::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::fs::create_dir_all(site.home()).unwrap();
+    let text = format!("[[feed]]\nname = \"adt\"\nlisten = \"127.0.0.1:{port}\"\nfrom = [\"127.0.0.0/8\"]\n");
+    std::fs::write(site.home().join("haechi.toml"), text).unwrap();
+    let _appliance = site.up();
+    let send = |id: &str| {
+        let message = format!("MSH|^~\\&|ADT|H|HAECHI|H|||ADT^A01|{id}|P|2.5\rPID|1||{id}^^^SITE^MR||Kim");
+        let mut answered = false;
+        haechi_e2e::eventually("the feed to answer", || {
+            answered = Sender::connect(port)
+                .and_then(|mut sender| sender.send(message.as_bytes()))
+                .is_some_and(|answer| says(&answer, "AA"));
+            answered
+        });
+    };
+    send("1");
+    site.pids("core").into_iter().for_each(|pid| haechi_e2e::send(pid, rustix::process::Signal::KILL));
+    send("2");
+    haechi_e2e::eventually("both to be filed", || {
+        let output = site.run(&["feed", "list"]);
+        output.status.success()
+            && serde_json::from_slice::<Value>(&output.stdout).is_ok_and(|lines| lines[0]["processed"] == 2)
+    });
+    assert_eq!(site.json(&["status"])["feeds"][0]["name"], "adt");
+    assert_eq!(site.json(&["feed", "pause", "adt"])["paused"], true);
+    send("3");
+    let line = feed(&site);
+    assert_eq!((&line["waiting"], &line["processed"]), (&1.into(), &2.into()), "{line}");
+    assert_eq!(site.json(&["feed", "resume", "adt"])["paused"], false);
+    haechi_e2e::eventually("the third to be filed", || feed(&site)["processed"] == 3);
+}
+
+#[test]
 fn cp949_comes_out_right_whatever_msh_18_says_when_the_feed_says_so() {
     let site = Site::new();
     configure(&site, "charset-override = \"cp949\"\n");

@@ -29,7 +29,9 @@ pub(crate) struct Feed {
     pub(crate) acknowledge: Mode,
     /// Whether its connections are encrypted. Default: "none".
     #[serde(default)]
-    pub(crate) tls: Tls,
+    pub(crate) tls: Transport,
+    /// PEM file of the authorities whose certificates senders show, for `tls = "mutual"`. Default: the site's own.
+    pub(crate) client_roots: Option<std::path::PathBuf>,
     /// Character set used whatever MSH-18 says. Default: that of [intake.hl7].
     pub(crate) charset_override: Option<String>,
     /// What to assume when MSH-18 is empty. Default: that of [intake.hl7].
@@ -64,7 +66,7 @@ pub(crate) enum Mode {
 /// Whether connections are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Tls {
+pub(crate) enum Transport {
     /// They are not.
     #[default]
     None,
@@ -163,7 +165,7 @@ impl Config {
                 if feed.listen != other.listen {
                     return Err(format!("{both} have one port at different addresses; give them different ports"));
                 }
-                if feed.tls != other.tls {
+                if (feed.tls, &feed.client_roots) != (other.tls, &other.client_roots) {
                     return Err(format!("{both} come in at one address and must have the same tls"));
                 }
                 let same = |one: &String| other.from.contains(one);
@@ -175,11 +177,15 @@ impl Config {
         self.feed.iter().map(|feed| feed.settings(self, &zone)).collect()
     }
 
-    /// Where feeds come in: name for the door, address, and whether it is encrypted; each once.
-    pub(crate) fn feed_listeners(&self) -> Vec<(String, SocketAddr, Tls)> {
-        let mut all: Vec<_> = self.feed.iter().map(|feed| (feed.listener(), feed.listen, feed.tls)).collect();
-        all.sort_by(|one, other| one.0.cmp(&other.0));
-        all.dedup_by(|one, other| one.0 == other.0);
+    /// Where feeds come in: name for the door and address, each once.
+    pub(super) fn feed_listeners(&self) -> Vec<haechi_door::Listener> {
+        let mut all: Vec<haechi_door::Listener> = Vec::new();
+        for feed in &self.feed {
+            let listener = haechi_door::Listener { name: feed.listener(), address: feed.listen };
+            if !all.contains(&listener) {
+                all.push(listener);
+            }
+        }
         all
     }
 }
@@ -203,7 +209,7 @@ mod tests {
         assert_eq!(feeds[0].silent_after, Some(Duration::from_secs(1800)));
         assert_eq!(feeds[0].acknowledge, Acknowledge::Enhanced);
         assert_eq!(feeds[1].hl7.zone.iana_name(), Some("Europe/Rome"));
-        assert_eq!(config.feed_listeners(), [("mllp:2575".to_owned(), "0.0.0.0:2575".parse().unwrap(), Tls::None)]);
+        assert_eq!(config.listeners(), ["mllp:2575=0.0.0.0:2575".parse().unwrap()]);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct Feeds {
     feeds: Vec<Arc<FeedSettings>>,
     orders: mpsc::Sender<taking::Order>,
     in_hand: Arc<Semaphore>,
+    /// Free connections of each feed, in the order of `feeds`.
+    places: Vec<Arc<Semaphore>>,
     clock: Clock,
     /// Numbers our acknowledgements.
     answers: AtomicU64,
@@ -99,7 +101,8 @@ impl Feeds {
         };
         thread("feed-file").spawn(move || filing.run()).map_err(IntakeError::Feeds)?;
         let in_hand = Arc::new(Semaphore::new(IN_HAND_KIB));
-        Ok(Arc::new(Self { feeds, orders, in_hand, clock, answers: AtomicU64::new(0), signals, bell }))
+        let places = feeds.iter().map(|feed| Arc::new(Semaphore::new(feed.connections))).collect();
+        Ok(Arc::new(Self { feeds, orders, in_hand, places, clock, answers: AtomicU64::new(0), signals, bell }))
     }
 
     /// The feeds.

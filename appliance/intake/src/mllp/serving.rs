@@ -46,6 +46,16 @@ impl Feeds {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let place = self.feeds.iter().position(|one| one.name == feed.name).and_then(|at| self.places.get(at));
+        let place = place.map(|place| Arc::clone(place).try_acquire_owned());
+        if matches!(place, Some(Err(_))) {
+            log::warn!(
+                "HAECHI-0347: feed {} has {} connections, as many as it may; {peer} was closed",
+                feed.name,
+                feed.connections
+            );
+            return;
+        }
         let mut frames = Frames::new(feed.longest);
         let mut chunk = vec![0; READ_BYTES];
         let mut room: Option<OwnedSemaphorePermit> = None;
