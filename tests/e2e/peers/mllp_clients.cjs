@@ -4,7 +4,7 @@
 const port = Number(process.argv[2]);
 
 async function nodeHl7Client() {
-  const { Client, HL7_2_5 } = require('node-hl7-client');
+  const { Client, Message } = require('node-hl7-client');
   const client = new Client({ host: '127.0.0.1' });
   const answers = [];
   let answered;
@@ -14,11 +14,9 @@ async function nodeHl7Client() {
     answered();
   });
   for (const [id, number] of [['node-1', '8001'], ['node-2', '8002'], ['node-3', '8001']]) {
-    const message = new HL7_2_5()
-      .buildMSH({ msh_3: 'NODE', msh_4: 'WARD', msh_5: 'HAECHI', msh_6: 'SITE', msh_9_1: 'ADT', msh_9_2: 'A01', msh_10: id, msh_11_1: 'P' })
-      .buildEVN({ evn_1: 'A01' })
-      .buildPID({ pid_3: number, pid_5: 'DOE^JANE', pid_8: 'F' })
-      .toMessage();
+    const message = new Message({
+      text: `MSH|^~\\&|NODE|WARD|HAECHI|SITE|20260101120000||ADT^A01^ADT_A01|${id}|P|2.5\rEVN|A01|20260101120000\rPID|1||${number}^^^SITE^MR||DOE^JANE|||F`,
+    });
     const answer = new Promise((resolve) => { answered = resolve; });
     await connection.sendMessage(message);
     await answer;
