@@ -1,7 +1,7 @@
 # The long proofs, sourced by tests/run. Each part leaves a mark for the code it passed on; a part that passed is not run
 # again until the code changes.
 
-LONG_PARTS="kill roads mutations questions import fuzz quickstart engine"
+LONG_PARTS="kill feed_kill roads mutations questions import feeds fuzz quickstart engine"
 
 # A name for the code as it stands: the commit, or a digest of the changes on top of it.
 code_state() {
@@ -30,6 +30,25 @@ long() {
 
 # 200 kills of both roles during imports.
 long_kill() { HAECHI_KILLS=200 cargo nextest run --locked -p haechi-e2e kill_9; }
+
+# 50 kills of the feeds' server under load: what was acknowledged is in the record exactly once.
+long_feed_kill() { HAECHI_FEED_KILLS=50 cargo nextest run --locked -p haechi-e2e kill_9_under_load; }
+
+# Messages acknowledged durably over 8 connections, beside a Node server that only acknowledges.
+long_feeds() {
+  rm -rf "$CACHE/bench"
+  "$HAECHI_BIN" bench mllp --messages 100000 --connections 8 --peer --work "$CACHE/bench" --json > "$CACHE/mllp.json" || return 1
+  python3 - "$CACHE/mllp.json" <<'PY'
+import json, sys
+run = json.load(open(sys.argv[1]))
+peer = run.get("peer")
+print(f"{run['acknowledged_per_s']:.0f} messages/s acknowledged durably, p50 {run['p50_ms']:.1f} ms, p99 {run['p99_ms']:.1f} ms, "
+      f"{run['processed_per_s']:.0f} filed/s, peak {run['peak_rss_bytes']/2**20:.0f} MiB, {run['lost']} lost, {run['duplicated']} duplicated")
+print(f"{peer['name']}: {peer['acknowledged_per_s']:.0f}/s, ratio {peer['ratio']:.2f}" if peer else "skipped: node is not here")
+sys.exit(not (run["acknowledged_per_s"] >= 1000 and run["p99_ms"] < 50 and run["lost"] == 0 and run["duplicated"] == 0
+              and run["dead"] == 0 and run["peak_rss_bytes"] < 160 << 20))
+PY
+}
 
 # Forty patients by both roads.
 long_roads() { HAECHI_ROADS_PATIENTS=40 cargo nextest run --locked -p haechi-e2e fhir_and_hl7; }

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod import;
+pub(crate) mod mllp;
 
 /// Peak resident memory of this process so far, bytes; `None` where the kernel does not say.
 pub(crate) fn peak_rss_bytes() -> Option<u64> {

@@ -1,6 +1,7 @@
 //! `haechi.toml`: what a site may set. Read before anything is opened; unknown keys are refused.
 //! The same words stand in docs/src/configuration.md.
 
+pub(crate) mod feed;
 mod terminology;
 pub(crate) mod tls;
 
@@ -20,6 +21,7 @@ pub(crate) struct Config {
     pub(crate) model: Model,
     pub(crate) intake: Intake,
     pub(crate) terminology: terminology::Terminology,
+    pub(crate) feed: Vec<feed::Feed>,
     pub(crate) tls: tls::Tls,
 }
 
@@ -76,6 +78,7 @@ impl Default for Config {
             model: Model::default(),
             intake: Intake::default(),
             terminology: terminology::Terminology::default(),
+            feed: Vec::new(),
             tls: tls::Tls::default(),
         }
     }
@@ -127,12 +130,13 @@ impl Config {
                 return Err(format!("intake.hl7: \"{charset}\" is no character set known here"));
             }
         }
+        config.feeds()?;
         Ok(config)
     }
 
     /// What the door opens.
     pub(crate) fn listeners(&self) -> Vec<haechi_door::Listener> {
-        Vec::new()
+        self.feed_listeners()
     }
 
     /// The site's time zone.

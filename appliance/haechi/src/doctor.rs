@@ -173,5 +173,68 @@ fn record(home: &Home) -> Vec<Finding> {
         }
         Err(error) => findings.push(Finding::broken("put aside", error.to_string(), "do as the message says")),
     }
+    findings.extend(feeds(&site));
+    findings
+}
+
+/// One finding a feed, and one about the queue's file.
+fn feeds(site: &Site) -> Vec<Finding> {
+    let Some(queue) = site.feed_queue() else { return Vec::new() };
+    let mut findings = Vec::new();
+    match queue.check() {
+        Ok(health) if health.problems.is_empty() => {
+            findings.push(Finding::good("queue", "the file of the feeds is whole"))
+        }
+        Ok(health) => findings.push(Finding::broken(
+            "queue",
+            format!("the file of the feeds is damaged: {}", health.problems.join("; ")),
+            "stop the appliance and keep the file; ask the senders to send again what came since the last good backup",
+        )),
+        Err(error) => findings.push(Finding::broken("queue", error.to_string(), "do as the message says")),
+    }
+    let lines = match site.feed_lines(jiff::Timestamp::now()) {
+        Ok(lines) => lines,
+        Err(failure) => return vec![Finding::broken("feed", failure.to_string(), "do as the message says")],
+    };
+    for line in lines {
+        let (name, state) = (&line.state.name, &line.state);
+        let mut said = false;
+        let mut notice = |sentence: String, remedy: &str| {
+            said = true;
+            findings.push(Finding::notice("feed", sentence, remedy));
+        };
+        if line.silent {
+            let last = state.last_received.map_or("ever".to_owned(), |at| format!("since {at:.0}"));
+            notice(
+                format!(
+                    "nothing came from {name} {last}; at most {} minutes are usual",
+                    line.silent_after_minutes.unwrap_or(0)
+                ),
+                "look at the channel of the interface engine; after the gap, import what was missed (docs, \"Feeds\")",
+            );
+        }
+        if state.dead > 0 {
+            notice(
+                format!("{} messages from {name} could not be filed", state.dead),
+                "`haechi feed dead-letters` says why; correct it, then `haechi feed replay`",
+            );
+        }
+        if state.paused {
+            notice(
+                format!("{name} is paused; {} messages wait", state.waiting),
+                "`haechi feed resume` lets them go on",
+            );
+        }
+        if state.reused_ids > 0 {
+            notice(
+                format!("{name} used a control id again with other bytes {} times", state.reused_ids),
+                "each was taken as a message of its own; have the sender number its messages (MSH-10)",
+            );
+        }
+        if !said {
+            let last = state.last_received.map_or("nothing came yet".to_owned(), |at| format!("last received {at:.0}"));
+            findings.push(Finding::good("feed", format!("{name}: {last}, {} waiting", state.waiting)));
+        }
+    }
     findings
 }

@@ -59,6 +59,10 @@ impl Home {
     pub(crate) fn record_file(&self) -> PathBuf {
         self.record_folder().join("record.db")
     }
+    /// Messages that feeds brought and that are not in the record yet.
+    pub(crate) fn queue_file(&self) -> PathBuf {
+        self.record_folder().join("queue.db")
+    }
     pub(crate) fn key_file(&self) -> PathBuf {
         self.record_folder().join("key")
     }

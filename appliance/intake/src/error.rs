@@ -31,4 +31,9 @@ pub enum IntakeError {
         "HAECHI-0303: a part of the import stopped unexpectedly\n  effect  what was stored before stays; the rest was not imported\n  to do   import the same files again; if it happens again, send support the log"
     )]
     Stopped,
+    /// The feeds' threads could not be started.
+    #[error(
+        "HAECHI-0340: the feeds could not start: {0}\n  effect  no message is taken\n  to do   raise the limit on threads for this user"
+    )]
+    Feeds(std::io::Error),
 }

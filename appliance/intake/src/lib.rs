@@ -4,7 +4,8 @@
 //! FHIR. A bad message or resource is put aside with its place and reason, and the rest goes in.
 //!
 //! Reading order: [`import`], `input` (files and folders), `sniff` (what a file is), [`fhir`] and `blocks` and [`hl7`]
-//! (what it holds), `reading`, `working`, `writing` (the three steps of the pipeline), `changes` (what is done to whole charts), `budget` (why memory stays flat).
+//! (what it holds), `reading`, `mapping`, `working`, `writing` (the steps of the pipeline), `changes` (what is done to whole
+//! charts), `budget` (why memory stays flat), [`mllp`] (the same for what feeds bring).
 
 mod blocks;
 mod budget;
@@ -14,6 +15,8 @@ pub mod fhir;
 pub mod hl7;
 pub mod import;
 mod input;
+mod mapping;
+pub mod mllp;
 mod reading;
 mod sniff;
 mod working;

@@ -1,22 +1,20 @@
 //! The first step: files are opened in order and cut into resources and messages.
 
-use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
-use haechi_record::chart::Rejected;
-use sha2::{Digest as _, Sha256};
 
 use crate::blocks::{Block, Blocks, MAX_MESSAGE_BYTES};
 use crate::fhir::{Found, Item, Place, bundle, lines};
 use crate::hl7;
 use crate::import::Shared;
 use crate::input::Source;
+use crate::mapping::{Mapping, Message, whole_message};
 use crate::sniff::{Format, format};
-use crate::working::{Job, Message, Task, guarded};
+use crate::working::{Job, Task};
 
 /// The first bytes of a file, by which its format is told.
 const HEAD_BYTES: usize = 256 << 10;
@@ -69,8 +67,7 @@ pub(crate) fn read(shared: &Shared<'_>, sources: &[Source<'_>], to_workers: &Sen
     if !shared.budget.wait_empty() {
         return;
     }
-    let (ahead, seen) = (HashMap::new(), HashMap::new());
-    let mut feed = Feed { out, ahead, seen, forgotten: 0, gathered: Vec::new(), cost: 0 };
+    let mut feed = Feed { out, mapping: Mapping::default(), gathered: Vec::new(), cost: 0 };
     for source in messages {
         match feed.file(source) {
             Ok(true) => {}
@@ -191,18 +188,10 @@ impl Out<'_> {
     }
 }
 
-/// A resource as it will be, and the number of the job that makes it so.
-type Ahead = (Arc<[u8]>, u64);
-
 /// The messages of all files, mapped one after another: a later one amends what an earlier one said.
 struct Feed<'o> {
     out: Out<'o>,
-    /// Resources that are mapped but not committed yet, by type and id, with the number of their job.
-    ahead: HashMap<(String, String), Ahead>,
-    /// Messages that are mapped but not committed yet.
-    seen: HashMap<[u8; 32], u64>,
-    /// What was committed when the two were last gone through.
-    forgotten: u64,
+    mapping: Mapping,
     /// Messages of the next job, and what they cost.
     gathered: Vec<Message>,
     cost: usize,
@@ -260,71 +249,8 @@ impl Feed<'_> {
     }
 
     fn message(&mut self, piece: hl7::Piece<'_>, file: &str) -> Message {
-        let digest: [u8; 32] = Sha256::digest(piece.bytes).into();
-        self.forget_committed();
         let shared = self.out.shared;
-        // Mapping it again would meet later states of what it amends.
-        if self.seen.contains_key(&digest) || shared.store.has_message(&digest).unwrap_or(false) {
-            return Message::Seen(digest);
-        }
-        let ahead = &self.ahead;
-        let current = |resource_type: &str, id: &str| match ahead.get(&(resource_type.to_owned(), id.to_owned())) {
-            Some((json, _)) => Some(json.to_vec()),
-            // A record that cannot be read will not be written either: the writer reports it.
-            None => shared.store.current(resource_type, id).ok().flatten(),
-        };
-        let mut mapped = match guarded(|| hl7::map(piece.bytes, &shared.options.hl7, &current)) {
-            Some(Ok(mapped)) => mapped,
-            Some(Err(rejected)) => {
-                return Message::Rejected(rejected.into_iter().map(|one| piece.locate(file, one)).collect());
-            }
-            None => {
-                let reason = "reading the message failed inside the program; please report this";
-                return Message::Rejected(vec![whole_message(file, piece.line, None, reason)]);
-            }
-        };
-        mapped.rejected = mapped.rejected.into_iter().map(|one| piece.locate(file, one)).collect();
-        let number = self.out.number;
-        self.seen.insert(digest, number);
-        for resource in &mapped.resources {
-            if let Some(key) = type_and_id(&resource.json) {
-                self.ahead.insert(key, (resource.json.as_slice().into(), number));
-            }
-        }
-        Message::Mapped(digest, mapped, piece.line)
+        self.mapping.forget_committed(shared.committed.load(Ordering::Acquire));
+        self.mapping.message(shared.store, &shared.options.hl7, piece, file, self.out.number)
     }
-
-    /// What is committed is read from the record again. Going through all costs time, so it is done seldom.
-    fn forget_committed(&mut self) {
-        let committed = self.out.shared.committed.load(Ordering::Acquire);
-        if committed == self.forgotten || (self.ahead.len() < 4096 && self.seen.len() < 4096) {
-            return;
-        }
-        self.forgotten = committed;
-        self.ahead.retain(|_, (_, number)| *number >= committed);
-        self.seen.retain(|_, number| *number >= committed);
-    }
-}
-
-fn whole_message(file: &str, line: u64, segment: Option<&str>, reason: &str) -> Rejected {
-    Rejected {
-        file: file.to_owned(),
-        line: Some(line),
-        segment: segment.map(str::to_owned),
-        field: None,
-        resource: None,
-        reason: reason.to_owned(),
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct Named {
-    #[serde(rename = "resourceType")]
-    resource_type: String,
-    id: String,
-}
-
-fn type_and_id(json: &[u8]) -> Option<(String, String)> {
-    let named: Named = serde_json::from_slice(json).ok()?;
-    Some((named.resource_type, named.id))
 }

@@ -6,11 +6,13 @@ use std::sync::{Arc, PoisonError};
 use crossbeam_channel::{Receiver, Sender};
 use haechi_record::chart::Rejected;
 use haechi_record::prepare::{Prepared, Source, prepare};
+use jiff::Timestamp;
 
 use crate::fhir::reference::Meaning;
 use crate::fhir::{Found, Item, Place, bundle, head};
-use crate::hl7::{Change, Mapped};
+use crate::hl7::Change;
 use crate::import::Shared;
+use crate::mapping::Message;
 
 /// Bytes of resources that may wait for their patient.
 const DEFERRED_BYTES: usize = 64 << 20;
@@ -29,16 +31,6 @@ pub(crate) enum Task {
     Fhir { found: Vec<Found>, last: bool },
     /// Messages of a file.
     Messages { file: Arc<str>, read: Vec<Message> },
-}
-
-/// What became of a message while it was read.
-pub(crate) enum Message {
-    /// Mapped, and the line on which it begins.
-    Mapped([u8; 32], Mapped, u64),
-    /// The record has taken it before.
-    Seen([u8; 32]),
-    /// Put aside whole.
-    Rejected(Vec<Rejected>),
 }
 
 /// Work done.
@@ -107,7 +99,7 @@ pub(crate) fn work(shared: &Shared<'_>, jobs: &Receiver<Job>, to_writer: &Sender
                 Outcome::Resources(ready)
             }
             Task::Messages { file, read } => {
-                Outcome::Messages(read.into_iter().map(|one| message(shared, &file, one)).collect())
+                Outcome::Messages(read.into_iter().map(|one| message(shared.options.received, &file, one)).collect())
             }
         };
         if to_writer.send(Done { number: job.number, cost: job.cost, what }).is_err() {
@@ -246,7 +238,8 @@ fn patient_id(meaning: &Meaning) -> Option<String> {
     }
 }
 
-fn message(shared: &Shared<'_>, file: &Arc<str>, message: Message) -> ReadyMessage {
+/// Makes one message ready. `received`: when it came.
+pub(crate) fn message(received: Timestamp, file: &Arc<str>, message: Message) -> ReadyMessage {
     let (digest, mapped, line) = match message {
         Message::Mapped(digest, mapped, line) => (digest, mapped, line),
         Message::Seen(digest) => return ReadyMessage::Seen(digest),
@@ -254,8 +247,7 @@ fn message(shared: &Shared<'_>, file: &Arc<str>, message: Message) -> ReadyMessa
     };
     let mut ready = Vec::with_capacity(mapped.resources.len() + mapped.rejected.len());
     for resource in mapped.resources {
-        let source =
-            Source { file: file.to_string(), received: shared.options.received, origin: Some(resource.origin) };
+        let source = Source { file: file.to_string(), received, origin: Some(resource.origin) };
         let reason = match guarded(|| prepare(resource.json, None, &|_| None, &source)) {
             Some(Ok(prepared)) => {
                 ready.push(Ready::Resource(Box::new(prepared)));

@@ -49,7 +49,7 @@ pub(crate) fn write(
                 while let Some(one) = waiting.remove(&next) {
                     cost += one.cost;
                     next += 1;
-                    apply(&mut Step { writer, received, summary, patients, last: Put::New }, one.what)?;
+                    apply(&mut Step::new(writer, received, summary, patients), one.what)?;
                 }
                 if cost >= COMMIT_BYTES || begun.elapsed() >= COMMIT_AFTER {
                     return Ok(());
@@ -67,7 +67,7 @@ pub(crate) fn write(
     }
 }
 
-/// What storing one job needs.
+/// What storing needs.
 pub(crate) struct Step<'s, 'w> {
     pub(crate) writer: &'s mut Writer<'w>,
     pub(crate) received: Timestamp,
@@ -77,6 +77,17 @@ pub(crate) struct Step<'s, 'w> {
     last: Put,
 }
 
+impl<'s, 'w> Step<'s, 'w> {
+    pub(crate) fn new(
+        writer: &'s mut Writer<'w>,
+        received: Timestamp,
+        summary: &'s mut Summary,
+        patients: &'s mut HashSet<u64>,
+    ) -> Self {
+        Self { writer, received, summary, patients, last: Put::New }
+    }
+}
+
 fn apply(step: &mut Step<'_, '_>, what: Outcome) -> Result<(), RecordError> {
     match what {
         Outcome::Resources(ready) => ready.into_iter().try_for_each(|one| put(step, one)),
@@ -84,7 +95,8 @@ fn apply(step: &mut Step<'_, '_>, what: Outcome) -> Result<(), RecordError> {
     }
 }
 
-fn message(step: &mut Step<'_, '_>, message: ReadyMessage) -> Result<(), RecordError> {
+/// Stores one message.
+pub(crate) fn message(step: &mut Step<'_, '_>, message: ReadyMessage) -> Result<(), RecordError> {
     let (digest, control_id, file, line, ready, changes) = match message {
         ReadyMessage::New { digest, control_id, file, line, ready, changes } => {
             (digest, control_id, file, line, ready, changes)

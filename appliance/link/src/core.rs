@@ -128,8 +128,48 @@ pub enum CoreRequest {
         #[serde(default)]
         date: Option<String>,
     },
+    /// About the feeds.
+    Feed(FeedRequest),
     /// Stop the role in order. The answer comes before the end.
     Stop,
+}
+
+/// What one asks about feeds and their queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FeedRequest {
+    /// Every feed and how it does.
+    List,
+    /// Hold a feed's messages back from the record, or let them go on.
+    Pause {
+        /// Its name.
+        feed: String,
+        /// Whether it is to wait.
+        paused: bool,
+    },
+    /// Messages that cannot be filed.
+    DeadLetters {
+        /// Of this feed; of all if absent.
+        #[serde(default)]
+        feed: Option<String>,
+    },
+    /// Have messages that cannot be filed wait again.
+    Replay {
+        /// Those of this feed; of all if both are absent.
+        #[serde(default)]
+        feed: Option<String>,
+        /// This one.
+        #[serde(default)]
+        message: Option<u64>,
+    },
+    /// One message that is not in the record.
+    Message {
+        /// Its number.
+        message: u64,
+        /// Whether its bytes are wanted too.
+        #[serde(default)]
+        content: bool,
+    },
 }
 
 fn auto() -> String {

@@ -6,18 +6,25 @@ use rusqlite::Connection;
 
 use crate::error::RecordError;
 
-/// All steps; the schema version (`PRAGMA user_version`) is how many were done.
-const STEPS: &[&str] = &[include_str!("migrations/0001_record.sql"), include_str!("migrations/0006_merges.sql")];
+/// All steps of the record; the schema version (`PRAGMA user_version`) is how many were done.
+pub(crate) const RECORD: &[&str] = &[
+    include_str!("migrations/0001_record.sql"),
+    include_str!("migrations/0002_queue.sql"),
+    include_str!("migrations/0003_merges.sql"),
+];
+
+/// All steps of the queue of the feeds, a file of its own.
+pub(crate) const QUEUE: &[&str] = &[include_str!("migrations/queue_0001.sql")];
 
 /// Brings the schema up to date, each step in a transaction of its own.
-pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), RecordError> {
+pub(crate) fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), RecordError> {
     let failed = |error: rusqlite::Error| RecordError::of(path, &error);
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-    let known = STEPS.len() as i64;
+    let known = steps.len() as i64;
     if found > known {
         return Err(RecordError::NewerSchema { path: path.to_owned(), found, known });
     }
-    for (done, step) in (1..).zip(STEPS) {
+    for (done, step) in (1..).zip(steps) {
         if done > found {
             let transaction =
                 connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;

@@ -1,6 +1,8 @@
 //! What keeps the end-to-end tests short: the built program, a site in a temporary folder, a running appliance.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends here")]
 
+pub mod feed;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};

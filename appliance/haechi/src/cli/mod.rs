@@ -7,6 +7,7 @@ mod bundle;
 mod cert;
 pub(crate) mod demo;
 mod doctor;
+mod feed;
 pub(crate) mod import;
 mod patient;
 mod status;
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// List patients, or show one
     #[command(subcommand)]
     Patient(patient::PatientCommand),
+    /// The HL7 feeds: how they do, what waits, what could not be filed
+    #[command(subcommand)]
+    Feed(feed::FeedCommand),
     /// What runs here, which model, how much is in the record
     Status(Common),
     /// What does not work, and what to do about it
@@ -109,6 +113,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Import(args) => import::run(&args),
         Command::Ask(args) => ask::run(&args),
         Command::Patient(command) => patient::run(command),
+        Command::Feed(command) => feed::run(command),
         Command::Status(common) => status::run(&common),
         Command::Doctor(common) => doctor::run(&common),
         Command::Bench(command) => bench::run(command),
@@ -141,6 +146,14 @@ mod tests {
             "haechi ask --home d --json --patient 1 --lang ko question",
             "haechi patient list --json --home d",
             "haechi patient show 1 --home d",
+            "haechi feed list --json --home d",
+            "haechi feed pause lab",
+            "haechi feed resume lab --json",
+            "haechi feed replay 12 --json",
+            "haechi feed replay --feed lab",
+            "haechi feed dead-letters --feed lab --json",
+            "haechi feed show 12 --content",
+            "haechi bench mllp --messages 1000 --connections 8 --json --peer",
             "haechi status --json",
             "haechi doctor",
             "haechi bench model --model f --prompt 128 --generate 16 --threads 2 --json",

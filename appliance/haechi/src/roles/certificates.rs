@@ -17,14 +17,12 @@ use crate::home::Home;
 const LOOK: Duration = Duration::from_secs(60);
 
 /// The site's authority and the leaf in use.
-#[allow(dead_code, reason = "taken up with the first listener")]
 pub(crate) struct Certificates {
     authority: Authority,
     identity: Arc<Identity>,
     tls: Tls,
 }
 
-#[allow(dead_code, reason = "taken up with the first listener")]
 impl Certificates {
     /// Opens them; makes what is missing.
     pub(crate) fn open(home: &Home, config: &Config) -> Result<Self, Failure> {

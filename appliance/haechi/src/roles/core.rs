@@ -8,6 +8,7 @@ use std::sync::Arc;
 use haechi_ask::Event;
 use haechi_ask::plan::Language;
 use haechi_intake::import::Input as ImportInput;
+use haechi_intake::mllp::Feeds;
 use haechi_link::core::{Core, CoreReply, CoreRequest};
 use haechi_link::server::{Call, Input, Inputs, Replies, Server, ServerSettings, Service};
 use serde::Serialize;
@@ -47,12 +48,13 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
         log::info!("ready at {}", home.core_socket().display());
         let stopping = Arc::new(tokio::sync::Notify::new());
         let site = Arc::new(site);
+        let feeds = site.start_feeds()?;
         let (tell, stopped) = watch::channel(false);
         let mut beside = JoinSet::new();
         if !config.listeners().is_empty() {
-            listen(&home, &config, &site, &stopped, &mut beside)?;
+            listen(&home, &config, &site, feeds.as_ref(), &stopped, &mut beside)?;
         }
-        let service = Arc::new(CoreService { home, site, stopping: Arc::clone(&stopping) });
+        let service = Arc::new(CoreService { home, site, feeds, stopping: Arc::clone(&stopping) });
         let stop = async {
             tokio::select! {
                 () = stopping.notified() => {}
@@ -73,12 +75,13 @@ fn listen(
     home: &Home,
     config: &Config,
     site: &Arc<Site>,
+    feeds: Option<&Arc<Feeds>>,
     stopped: &watch::Receiver<bool>,
     beside: &mut JoinSet<()>,
 ) -> Result<(), Failure> {
     let certificates = Arc::new(Certificates::open(home, config)?);
     let until_stopped = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.changed().await) };
-    let entrances = entrances(home, config, site, &certificates)?;
+    let entrances = entrances(home, config, site, feeds, &certificates)?;
     let doorway = Doorway::open(&home.door_socket(), entrances)?;
     beside.spawn(doorway.serve(until_stopped(stopped.clone())));
     let stop = until_stopped(stopped.clone());
@@ -94,16 +97,23 @@ fn listen(
 /// The room of each listener, by the listener's name.
 fn entrances(
     _home: &Home,
-    _config: &Config,
+    config: &Config,
     _site: &Arc<Site>,
-    _certificates: &Certificates,
+    feeds: Option<&Arc<Feeds>>,
+    certificates: &Certificates,
 ) -> Result<HashMap<String, Entrance>, Failure> {
-    Ok(HashMap::new())
+    let mut entrances = HashMap::new();
+    if let Some(feeds) = feeds {
+        super::mllp::entrances(config, feeds, certificates, &mut entrances)?;
+    }
+    Ok(entrances)
 }
 
 struct CoreService {
     home: Home,
     site: Arc<Site>,
+    /// Taking and filing what feeds bring, where there are any.
+    feeds: Option<Arc<Feeds>>,
     stopping: Arc<tokio::sync::Notify>,
 }
 
@@ -189,6 +199,11 @@ impl CoreService {
             CoreRequest::ImportFile { .. } | CoreRequest::ImportFileEnd | CoreRequest::ImportEnd => {
                 Err(Failure::new("HAECHI-0115", "an import message came outside an import"))
             }
+            CoreRequest::Feed(request) => self.site.feed(&request, &|| {
+                if let Some(feeds) = &self.feeds {
+                    feeds.look_again();
+                }
+            }),
             CoreRequest::Stop => Ok(serde_json::Value::Null),
         }
     }

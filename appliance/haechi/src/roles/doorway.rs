@@ -36,7 +36,7 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// One connection on its way into a room.
-#[allow(dead_code, reason = "taken up with the first listener")]
+#[allow(dead_code, reason = "who a client is matters to rooms with users")]
 pub(crate) struct Connection {
     /// The peer's bytes, in clear.
     pub(crate) stream: Box<dyn Stream>,

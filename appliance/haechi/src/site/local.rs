@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use haechi_ask::answer::Answer;
 use haechi_intake::import::{self, Summary};
+use haechi_intake::mllp::Feeds;
 use haechi_record::key::Key;
+use haechi_record::queue::Queue;
 use haechi_record::store::{Because, Store};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Question;
+use super::feeds::open_queue;
 use super::model::{InProcessModel, draft_file, model_file, model_settings};
 use super::shown::{MergeLine, PatientLine, PatientShown, RecordCounts, Status};
 use super::terminology::{Load, Lookup, Mapping, Terms};
@@ -20,11 +23,12 @@ use crate::home::Home;
 
 /// One site, open.
 pub(crate) struct Site {
-    home: Home,
-    config: Config,
+    pub(super) home: Home,
+    pub(super) config: Config,
     zone: TimeZone,
     store: Store,
     terms: Terms,
+    pub(super) queue: Option<Queue>,
     model: Option<Arc<dyn haechi_ask::Model>>,
 }
 
@@ -36,6 +40,7 @@ impl Site {
         let zone = config.zone().map_err(|problem| Failure::new("HAECHI-0104", problem).file(&home.config_file()))?;
         let key = Key::load_or_create(&home.key_file(), home.record_file().exists())?;
         let store = Store::open(&home.record_file(), &key)?; // migrates
+        let queue = open_queue(&home, &config, &key)?;
         let terms = Terms::open(&home, key);
         let model = match model {
             Some(model) => Some(model),
@@ -46,7 +51,7 @@ impl Site {
                 model_file(&home, &config)?.map(load)
             }
         };
-        Ok(Self { home, config, zone, store, terms, model })
+        Ok(Self { home, config, zone, store, terms, queue, model })
     }
 
     /// Answers a question about one patient.
@@ -78,6 +83,7 @@ impl Site {
             &mut || started.elapsed(),
             on_event,
         );
+        answer.warnings.extend(self.feed_warnings(&chart, answer.language == "ko", setting.now)?);
         answer.timings_ms.total = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(answer)
     }
@@ -90,18 +96,26 @@ impl Site {
 
     /// Imports named inputs: files that a command handed over.
     pub(crate) fn import_inputs(&self, inputs: &[import::Input]) -> Result<Summary, Failure> {
-        let options = import::Options {
-            received: Timestamp::now(),
-            hl7: haechi_intake::hl7::Hl7Settings {
-                charset_override: self.config.intake.hl7.charset_override.clone(),
-                assume_charset: self.config.intake.hl7.assume_charset.clone(),
-                zone: self.zone.clone(),
-                assigning_authority: self.config.intake.hl7.assigning_authority.clone(),
-            },
-            ..import::Options::default()
-        };
+        let options = import::Options { received: Timestamp::now(), hl7: self.hl7(), ..import::Options::default() };
         let progress = crate::cli::import::Bar::new();
         Ok(import::import(&self.store, inputs, &options, &progress)?)
+    }
+
+    /// How HL7 v2 messages are read where no feed says otherwise.
+    pub(crate) fn hl7(&self) -> haechi_intake::hl7::Hl7Settings {
+        haechi_intake::hl7::Hl7Settings {
+            charset_override: self.config.intake.hl7.charset_override.clone(),
+            assume_charset: self.config.intake.hl7.assume_charset.clone(),
+            zone: self.zone.clone(),
+            assigning_authority: self.config.intake.hl7.assigning_authority.clone(),
+        }
+    }
+
+    /// Starts taking and filing what feeds bring; `None` where none is configured and none waits.
+    pub(crate) fn start_feeds(&self) -> Result<Option<Arc<Feeds>>, Failure> {
+        let Some(queue) = &self.queue else { return Ok(None) };
+        let clock = Arc::new(Timestamp::now);
+        Ok(Some(Feeds::start(queue.clone(), self.store.clone(), self.feed_settings()?, self.hl7(), clock)?))
     }
 
     /// Patients whose name or identifier contains `find`.
@@ -141,6 +155,7 @@ impl Site {
             time_zone: self.config.site.time_zone.clone(),
             model: model_file(&self.home, &self.config)?
                 .and_then(|file| file.file_stem().map(|stem| stem.to_string_lossy().into_owned())),
+            feeds: self.feed_lines(Timestamp::now())?,
             record: RecordCounts {
                 patients: counts.patients,
                 resources: counts.resources,
@@ -181,6 +196,11 @@ impl Site {
     /// The small sets that come with the demo.
     pub(crate) fn load_demo_terminology(&self) -> Result<(), Failure> {
         crate::demo::load(&self.terms.made()?)
+    }
+
+    /// The queue of the feeds, for `doctor`.
+    pub(crate) fn feed_queue(&self) -> Option<&Queue> {
+        self.queue.as_ref()
     }
 
     /// The record, for `doctor`.

@@ -3,6 +3,7 @@
 //! A command reaches the site in one of two ways with the same result: [`Reach::Running`] asks the appliance that holds
 //! this home; [`Reach::Here`] opens the home itself when none runs.
 
+mod feeds;
 mod local;
 mod model;
 mod remote;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use haechi_ask::answer::Answer;
 use haechi_intake::import::Summary;
 
+pub(crate) use feeds::{FeedLine, MessageShown};
 pub(crate) use local::Site;
 pub(crate) use model::{RoleModel, draft_file, model_file, model_settings};
 pub(crate) use shown::{MergeLine, PatientLine, PatientShown, Status};
@@ -139,6 +141,17 @@ impl Reach {
         match self {
             Self::Here(site) => site.unmerge(id, by, reason),
             Self::Running(remote) => remote.unmerge(id, by, reason),
+        }
+    }
+
+    /// Asks about feeds.
+    pub(crate) fn feed<T: serde::de::DeserializeOwned>(
+        &self,
+        request: haechi_link::core::FeedRequest,
+    ) -> Result<T, Failure> {
+        match self {
+            Self::Here(site) => remote::read(site.feed(&request, &|| {})?),
+            Self::Running(remote) => remote.feed(request),
         }
     }
 

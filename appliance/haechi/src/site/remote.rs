@@ -74,6 +74,10 @@ impl Remote {
         self.request(&CoreRequest::PatientUnmerge { id: id.to_owned(), by, reason })
     }
 
+    pub(crate) fn feed<T: DeserializeOwned>(&self, request: haechi_link::core::FeedRequest) -> Result<T, Failure> {
+        self.request(&CoreRequest::Feed(request))
+    }
+
     pub(crate) fn status(&self) -> Result<Status, Failure> {
         self.request(&CoreRequest::Status)
     }
@@ -176,7 +180,8 @@ fn last(reply: CoreReply) -> Option<Result<serde_json::Value, Failure>> {
     }
 }
 
-fn read<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Failure> {
+/// An answer as what it stands for.
+pub(super) fn read<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(|error| {
         Failure::new("HAECHI-0127", format_args!("the appliance's answer is not understood: {error}"))
             .remedy("the running appliance is of another release; restart it")

@@ -108,6 +108,8 @@ pub(crate) struct Status {
     /// Name of the model in use or that would be; `None`: none is installed.
     pub(crate) model: Option<String>,
     pub(crate) record: RecordCounts,
+    /// HL7 feeds; empty where none is configured.
+    pub(crate) feeds: Vec<super::FeedLine>,
 }
 
 /// How much is in the record.
@@ -201,8 +203,9 @@ impl Status {
     pub(crate) fn in_words(&self) -> String {
         let record = &self.record;
         let number = crate::cli::terminal::thousands;
+        let feeds: String = self.feeds.iter().map(|feed| format!("\n  feed       {}", feed.in_words())).collect();
         format!(
-            "{} (haechi {})\n  state      {}\n  running    {}\n  model      {}\n  time zone  {}\n  record     {} patients, {} resources ({} versions), {} HL7 messages, {} items put aside\n  received   {}",
+            "{} (haechi {})\n  state      {}\n  running    {}\n  model      {}\n  time zone  {}\n  record     {} patients, {} resources ({} versions), {} HL7 messages, {} items put aside\n  received   {}{feeds}",
             self.site,
             self.version,
             self.home,

@@ -21,6 +21,17 @@ const KINDS: [&str; 22] = [
     "VXU", "SIU", "DFT", "BAR", "REF", "PPR",
 ];
 
+/// Whether messages of this type and event (MSH-9.1 and MSH-9.2 in capitals) are filed: the two halves of the answer.
+#[must_use]
+pub fn reads(kind: &str, trigger: &str) -> (bool, bool) {
+    (KINDS.contains(&kind), !is_linking(kind, trigger))
+}
+
+/// A24 and A37 link and unlink patients without merging them, which is not applied.
+fn is_linking(kind: &str, trigger: &str) -> bool {
+    kind == "ADT" && matches!(trigger, "A24" | "A37")
+}
+
 /// Maps the whole message into the context; its (first) patient.
 ///
 /// # Errors

@@ -404,7 +404,7 @@ fn begins_segment(line: &str, field: char) -> bool {
 }
 
 /// MSH-1 and MSH-2 from what follows `MSH`. Delimiters that a sender never uses may be left out at the end of MSH-2.
-fn delimiters(after_name: &[u8]) -> Result<Separators, Refused> {
+pub(super) fn delimiters(after_name: &[u8]) -> Result<Separators, Refused> {
     let wrong = |field: &str, reason: &str| Err(refuse(1, "MSH[1]", Some(field), reason));
     let mark = |byte: u8| byte.is_ascii_punctuation();
     let Some((&field, rest)) = after_name.split_first() else {

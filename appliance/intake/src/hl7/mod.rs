@@ -22,6 +22,7 @@ mod corpus;
 mod document;
 mod events;
 mod family;
+mod header;
 pub(crate) mod identity;
 mod iso2022;
 pub(crate) mod json;
@@ -45,6 +46,8 @@ mod visit;
 use haechi_record::chart::{Origin, Rejected};
 use jiff::tz::TimeZone;
 
+pub use events::reads;
+pub use header::{Condition, Header, header};
 pub use split::{Piece, split};
 
 /// Longest message taken, in bytes.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use super::{Counts, PatientRow, Store};
+use super::{Counts, Health, PatientRow, Store};
 use crate::chart::{Chart, Origin, Rejected, read};
 use crate::error::RecordError;
 use crate::search::{self, Hit};
@@ -25,13 +25,6 @@ const SHARED_TYPES: &[&str] = &[
     "Device",
     "Substance",
 ];
-
-/// What `haechi doctor` says about the file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Health {
-    /// Damage found; empty if whole.
-    pub problems: Vec<String>,
-}
 
 /// The ids of one patient, proven to belong together: nothing about a patient is read without one.
 struct Ids(Vec<String>);
@@ -177,20 +170,7 @@ impl Store {
     /// # Errors
     /// Those that keep the file from being read at all.
     pub fn check(&self) -> Result<Health, RecordError> {
-        self.read(|connection| {
-            let mut problems = Vec::new();
-            for pragma in ["PRAGMA cipher_integrity_check", "PRAGMA quick_check"] {
-                let mut statement = connection.prepare(pragma)?;
-                let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-                for row in rows {
-                    let row = row?;
-                    if row != "ok" {
-                        problems.push(row);
-                    }
-                }
-            }
-            Ok(Health { problems })
-        })
+        self.shared.check()
     }
 }
 
@@ -428,6 +408,6 @@ fn patients(connection: &Connection, find: Option<&str>) -> rusqlite::Result<Vec
     Ok(out)
 }
 
-pub(super) fn instant(milliseconds: i64) -> Timestamp {
+pub(crate) fn instant(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }

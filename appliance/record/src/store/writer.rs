@@ -45,6 +45,12 @@ impl<'a> Writer<'a> {
         |error| RecordError::of(self.path, &error)
     }
 
+    /// One statement.
+    pub(super) fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), RecordError> {
+        let run = || self.transaction.prepare_cached(sql)?.execute(values);
+        run().map(|_| ()).map_err(self.failed())
+    }
+
     /// Puts one resource in.
     ///
     /// # Errors

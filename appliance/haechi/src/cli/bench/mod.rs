@@ -1,6 +1,7 @@
 //! `haechi bench`: the figures that the docs quote.
 
 mod engine;
+mod mllp;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,6 +82,8 @@ pub(crate) enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
+    /// HL7 messages over MLLP: acknowledged durably, filed, none lost
+    Mllp(mllp::Mllp),
     /// Answer a file of questions (JSON lines: id, patient, question) and time it
     Ask {
         /// State folder of the site
@@ -114,6 +117,9 @@ pub(crate) enum BenchCommand {
         #[arg(long, value_name = "N", default_value_t = 1)]
         seed: u64,
     },
+    /// A feed's server on loopback, in a process of its own
+    #[command(hide = true)]
+    MllpServer(mllp::MllpServer),
     /// One import in a process of its own
     #[command(hide = true)]
     ImportOne {
@@ -207,6 +213,8 @@ pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
                 }
             }
         }
+        BenchCommand::Mllp(args) => return mllp::run(&args),
+        BenchCommand::MllpServer(args) => return mllp::serve(args),
         BenchCommand::Ask { home, questions, answers, now, json } => {
             let times = bench::ask::run(home, &questions, &answers, now)?;
             if json {

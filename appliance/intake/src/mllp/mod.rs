@@ -1,0 +1,136 @@
+//! HL7 v2 by MLLP: many feeds, each with settings of its own, one queue.
+//!
+//! A message that comes is framed ([`frame`]), its header is checked ([`check`]), it is written to the queue in a
+//! transaction that it shares with whatever comes at the same moment (`taking`), and only then acknowledged ([`ack`]).
+//! A thread files what waits, in the order in which it came (`filing`), through the same mapping as files on import.
+//!
+//! Not in here: sockets and TLS. [`Feeds::serve`] takes any stream and believes the peer's address it is told.
+//!
+//! What is promised when: docs, "Feeds".
+
+pub mod ack;
+pub mod check;
+mod filing;
+pub mod frame;
+mod serving;
+mod settings;
+mod subnet;
+mod taking;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crossbeam_channel::Sender;
+use haechi_record::queue::Queue;
+use haechi_record::store::Store;
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::error::IntakeError;
+use crate::hl7::Hl7Settings;
+
+pub use settings::{Accepted, Acknowledge, FeedSettings};
+pub use subnet::Subnet;
+
+/// The time, for whoever needs it: a test gives another.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Bytes of long messages in hand at once, all connections together, in KiB: a sender of one more waits unread.
+const IN_HAND_KIB: usize = 64 << 10;
+/// Messages on their way to the queue. More make their connections wait, and so their senders.
+const ORDERS: usize = 1024;
+
+/// All feeds of a site, at work.
+pub struct Feeds {
+    feeds: Vec<Arc<FeedSettings>>,
+    orders: mpsc::Sender<taking::Order>,
+    in_hand: Arc<Semaphore>,
+    /// Free connections of each feed, in the order of `feeds`.
+    places: Vec<Arc<Semaphore>>,
+    clock: Clock,
+    /// Numbers our acknowledgements.
+    answers: AtomicU64,
+    signals: Arc<Signals>,
+    bell: Sender<()>,
+}
+
+/// What the threads are told.
+#[derive(Debug, Default)]
+struct Signals {
+    stop: AtomicBool,
+    /// Messages with lower numbers may wait again: look from the beginning.
+    again: AtomicBool,
+}
+
+impl std::fmt::Debug for Feeds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Feeds").field("feeds", &self.feeds).finish_non_exhaustive()
+    }
+}
+
+impl Feeds {
+    /// Starts the two threads that write. `otherwise`: how to read what waits from a feed that is configured no more.
+    ///
+    /// # Errors
+    /// [`IntakeError::Feeds`] if the system gives no threads.
+    pub fn start(
+        queue: Queue,
+        store: Store,
+        feeds: Vec<FeedSettings>,
+        otherwise: Hl7Settings,
+        clock: Clock,
+    ) -> Result<Arc<Self>, IntakeError> {
+        let feeds: Vec<Arc<FeedSettings>> = feeds.into_iter().map(Arc::new).collect();
+        let (orders, come) = mpsc::channel(ORDERS);
+        let (bell, rung) = crossbeam_channel::bounded(1);
+        let signals = Arc::<Signals>::default();
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let taking = taking::Taking::new(queue.clone(), store.clone(), clock.clone(), bell.clone());
+        thread("feed-take").spawn(move || taking.run(come)).map_err(IntakeError::Feeds)?;
+        let filing = filing::Filing {
+            queue,
+            store,
+            feeds: feeds.clone(),
+            otherwise,
+            clock: clock.clone(),
+            orders: orders.downgrade(),
+            signals: signals.clone(),
+            bell: rung,
+        };
+        thread("feed-file").spawn(move || filing.run()).map_err(IntakeError::Feeds)?;
+        let in_hand = Arc::new(Semaphore::new(IN_HAND_KIB));
+        let places = feeds.iter().map(|feed| Arc::new(Semaphore::new(feed.connections))).collect();
+        Ok(Arc::new(Self { feeds, orders, in_hand, places, clock, answers: AtomicU64::new(0), signals, bell }))
+    }
+
+    /// The feeds.
+    #[must_use]
+    pub fn settings(&self) -> &[Arc<FeedSettings>] {
+        &self.feeds
+    }
+
+    /// The feed that takes a connection at `listener` from `peer`: the one that names the smallest network around it.
+    #[must_use]
+    pub fn choose(&self, listener: &str, peer: std::net::IpAddr) -> Option<Arc<FeedSettings>> {
+        let of = self.feeds.iter().filter(|feed| feed.listener == listener);
+        of.filter_map(|feed| Some((feed.takes(peer)?, feed)))
+            .max_by_key(|(bits, _)| *bits)
+            .map(|(_, feed)| feed.clone())
+    }
+
+    /// Has the filing thread look at everything that waits: a feed was resumed, or dead letters wait again.
+    pub fn look_again(&self) {
+        self.signals.again.store(true, Ordering::Release);
+        self.bell.try_send(()).ok(); // a full bell has rung
+    }
+}
+
+impl Drop for Feeds {
+    /// The filing thread ends after what it has in hand; the taking thread with the last connection.
+    fn drop(&mut self) {
+        self.signals.stop.store(true, Ordering::Release);
+        self.bell.try_send(()).ok();
+    }
+}
