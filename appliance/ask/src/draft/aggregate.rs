@@ -205,8 +205,7 @@ pub(super) fn extreme<'c>(context: Context<'c>, group: &Group<'c>, greatest: boo
         let numbers: Vec<f64> = measured.iter().filter_map(|value| value.number).collect();
         let best = numbers.iter().copied().reduce(|a, b| if greatest { a.max(b) } else { a.min(b) });
         let Some(best) = best else { continue };
-        let (tied, others): (Vec<(&Hit<'c>, f64)>, Vec<(&Hit<'c>, f64)>) =
-            hits.iter().zip(numbers).partition(|(_, number)| *number == best);
+        let (tied, others): (Vec<_>, Vec<_>) = hits.iter().zip(numbers).partition(|(_, number)| *number == best);
         let plain = |hits: Vec<(&Hit<'c>, f64)>| hits.into_iter().map(|(hit, _)| *hit).collect::<Vec<Hit<'c>>>();
         let (tied, others) = (plain(tied), plain(others));
         let rule = if greatest { Rule::Greatest } else { Rule::Smallest };

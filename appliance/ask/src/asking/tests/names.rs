@@ -78,10 +78,8 @@ fn a_category_finds_its_members_and_what_a_thing_is_without_finds_nothing() {
 
 #[test]
 fn a_medicine_is_found_by_its_ingredient() {
-    let hand = Hand::new(&[format!(
-        r#"{{"resourceType":"MedicationRequest","id":"m","status":"active","intent":"order","authoredOn":"2024-01-01",
-            "medicationCodeableConcept":{{"coding":[{{"system":"http://www.nlm.nih.gov/research/umls/rxnorm","code":"9000002","display":"haechine 5 MG Oral Tablet"}}]}}}}"#
-    )]);
+    let hand = Hand::new(&[r#"{"resourceType":"MedicationRequest","id":"m","status":"active","intent":"order","authoredOn":"2024-01-01",
+            "medicationCodeableConcept":{"coding":[{"system":"http://www.nlm.nih.gov/research/umls/rxnorm","code":"9000002","display":"haechine 5 MG Oral Tablet"}]}}"#.to_owned()]);
     let system = "http://www.nlm.nih.gov/research/umls/rxnorm";
     let names = [named(system, "9000002", &[("ko", "해치인", Breadth::Wider)])];
     assert!(ask(&hand, &[], "해치인 먹고 있어?").abstained);
