@@ -2,6 +2,7 @@
 //! The same words stand in docs/src/configuration.md.
 
 mod terminology;
+pub(crate) mod tls;
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -19,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) model: Model,
     pub(crate) intake: Intake,
     pub(crate) terminology: terminology::Terminology,
+    pub(crate) tls: tls::Tls,
 }
 
 /// `[site]`
@@ -68,6 +70,7 @@ impl Default for Config {
             model: Model::default(),
             intake: Intake::default(),
             terminology: terminology::Terminology::default(),
+            tls: tls::Tls::default(),
         }
     }
 }
@@ -119,6 +122,11 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// What the door opens.
+    pub(crate) fn listeners(&self) -> Vec<haechi_door::Listener> {
+        Vec::new()
     }
 
     /// The site's time zone.
