@@ -39,14 +39,5 @@ pub fn convert<'a>(number: f64, from: &str, to: &str, codes: impl IntoIterator<I
     Some(Converted { number, by: Some(analyte) })
 }
 
-/// True if both are written units of one worth: `10*3/uL` and `K/uL`, `mmol/L` and `umol/mL`.
-#[must_use]
-pub fn same_worth(one: &str, other: &str) -> bool {
-    match (Unit::written(one), Unit::written(other)) {
-        (Some(one), Some(other)) => one.is_worth(&other),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests;

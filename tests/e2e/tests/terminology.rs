@@ -30,7 +30,7 @@ fn first_name(found: &Value) -> &str {
 fn a_code_system_is_loaded_looked_up_and_understood_in_questions() {
     let site = Site::new();
     let patient = file(&site, "patient.ndjson", PATIENT);
-    site.json(&["import", &patient]);
+    assert_eq!(site.json(&["import", &patient])["patients"], 1);
     assert_eq!(site.json(&["terminology", "list"]), Value::Array(Vec::new()));
     let question = ["ask", "--patient", "p", "베체트병 진단받은 적 있나요?"];
     assert_eq!(site.json(&question)["abstained"], true, "the record says it only in English");
@@ -52,7 +52,8 @@ fn a_code_system_is_loaded_looked_up_and_understood_in_questions() {
     };
     let appliance = site.up();
     // Through the running appliance, which takes the bytes of the file.
-    site.json(&["terminology", "import", "--system", "kcd", "--version", "9", &ninth]);
+    let loaded = site.json(&["terminology", "import", "--system", "kcd", "--version", "9", &ninth]);
+    assert_eq!(loaded["version"], "9");
     check();
     let again = site.json(&["terminology", "import", "--system", "kcd", "--version", "9", &ninth]);
     assert_eq!(again["files"][0]["unchanged"], true);
@@ -65,7 +66,7 @@ fn a_code_system_is_loaded_looked_up_and_understood_in_questions() {
 fn values_in_two_units_are_compared_and_both_are_shown() {
     let site = Site::new();
     let patient = file(&site, "patient.ndjson", PATIENT);
-    site.json(&["import", &patient]);
+    assert_eq!(site.json(&["import", &patient])["patients"], 1);
     let answer = site.json(&["ask", "--patient", "p", "glucose trend"]);
     let said = answer["answer"].as_str().unwrap();
     assert!(said.contains("rose from 100 mg/dL (= 5.55 mmol/L)"), "{said}");

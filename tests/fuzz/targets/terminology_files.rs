@@ -51,6 +51,5 @@ fuzz_target!(|input: &[u8]| {
         if let Some(there) = units::convert(1.0, from, to, ["2345-7"]) {
             assert!(there.number.is_finite());
         }
-        let _ = units::same_worth(from, to);
     }
 });

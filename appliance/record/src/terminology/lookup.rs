@@ -199,6 +199,24 @@ impl Terminology {
         on: Option<Date>,
         limit: usize,
     ) -> Result<Vec<Found>, TerminologyError> {
+        let found = self.with_words(text, system, on, limit)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        // A particle is stuck to the asked word, where the record's search has them stuck to the stored one.
+        match without_particles(text) {
+            Some(bare) => self.with_words(&bare, system, on, limit),
+            None => Ok(found),
+        }
+    }
+
+    fn with_words(
+        &self,
+        text: &str,
+        system: Option<System>,
+        on: Option<Date>,
+        limit: usize,
+    ) -> Result<Vec<Found>, TerminologyError> {
         let Some(expression) = search::expression(text, false) else { return Ok(Vec::new()) };
         self.read(|connection| {
             let periods: Vec<Period> = holding(&periods(connection)?, on)
@@ -311,6 +329,18 @@ impl Terminology {
             Ok(named)
         })
     }
+}
+
+/// The words without a particle at their end; `None` if none has one.
+fn without_particles(text: &str) -> Option<String> {
+    const PARTICLES: &[char] = &['은', '는', '이', '가', '을', '를', '의', '도'];
+    let bare = |word: &str| match word.strip_suffix(PARTICLES) {
+        Some(bare) if bare.chars().count() >= 2 => bare.to_owned(),
+        _ => word.to_owned(),
+    };
+    let bare: Vec<String> = text.split_whitespace().map(bare).collect();
+    let bare = bare.join(" ");
+    (bare != text.split_whitespace().collect::<Vec<_>>().join(" ")).then_some(bare)
 }
 
 /// Names of the code, and of what is the same or wider within three steps; nothing wider than a category of a

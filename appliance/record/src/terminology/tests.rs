@@ -86,6 +86,7 @@ fn names_are_found_by_words_of_either_language_with_particles() {
             .collect()
     };
     assert_eq!(codes("식도역류병"), ["K21", "K219"]);
+    assert_eq!(codes("식도역류병이"), ["K21", "K219"]);
     assert_eq!(codes("reflux disease"), ["K21", "K219"]);
     assert_eq!(codes("당뇨병"), ["E11", "E119"], "the shortest name first");
     assert!(codes("\" OR *").is_empty());
