@@ -178,10 +178,10 @@ impl Sums {
         let error = expected.iter().zip(found).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum::<f64>() / count;
         // A logit counts from its row's mean: adding the same to all changes nothing.
         let size = expected.iter().map(|&n| square(f64::from(n) - mean)).sum::<f64>() / count;
-        let agrees = likeliest(expected) == likeliest(found);
-        let first = expected[likeliest(expected)];
-        let second = expected.iter().enumerate().filter(|(i, _)| *i != likeliest(expected)).map(|(_, n)| *n);
-        let margin = f64::from(first - second.fold(f32::NEG_INFINITY, f32::max));
+        let first = likeliest(expected);
+        let agrees = first == likeliest(found);
+        let second = expected.iter().enumerate().filter(|(i, _)| *i != first).map(|(_, n)| *n);
+        let margin = f64::from(expected[first] - second.fold(f32::NEG_INFINITY, f32::max));
         let clear = margin > CLEAR * error.sqrt();
         let [a, b] = [expected, found].map(log_softmax);
         self.kl += a.iter().zip(&b).map(|(a, b)| a.exp() * (a - b)).sum::<f64>();

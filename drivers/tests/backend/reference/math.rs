@@ -1,6 +1,6 @@
 //! The few operations.
 
-use super::config::Rope;
+use super::config::{Rope, Yarn};
 
 /// Eight sums side by side: the compiler makes one vector of them, and they lose less than one long sum.
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -42,6 +42,19 @@ pub(super) fn gelu(x: f32) -> f32 {
     0.5 * x * (1.0 + ((2.0 / std::f32::consts::PI).sqrt() * (x + 0.044_715 * x * x * x)).tanh())
 }
 
+/// Which part of pair `i` of `half` is stretched: the ramp runs evenly along the pairs, from the one that turns `beta_fast`
+/// times in the trained length to the one that turns `beta_slow` times.
+#[inline(never)] // or the compiler computes it where there is no `yarn`, and valgrind complains
+fn stretched(yarn: &Yarn, i: usize, half: usize, base: f64) -> f64 {
+    let pair_of = |turns: f64| {
+        let length = yarn.trained / (2.0 * std::f64::consts::PI * turns);
+        half as f64 * length.ln() / base.ln()
+    };
+    let first = pair_of(yarn.beta_fast).floor().max(0.0);
+    let last = pair_of(yarn.beta_slow).ceil().min(2.0 * half as f64 - 1.0);
+    ((i as f64 - first) / (last - first).max(1e-3)).clamp(0.0, 1.0)
+}
+
 /// Turns the pairs of `head` by angles that grow with `position`; the angles in f64, for a late position's are large.
 pub(super) fn rotate(head: &mut [f32], position: usize, rope: &Rope, factors: Option<&[f32]>) {
     let half = head.len() / 2;
@@ -50,14 +63,7 @@ pub(super) fn rotate(head: &mut [f32], position: usize, rope: &Rope, factors: Op
         let whole = f64::from(rope.base).powf(-(i as f64) / half as f64) / factor;
         let (mut speed, mut size) = (whole * f64::from(rope.scale), 1.0);
         if let Some(yarn) = &rope.yarn {
-            // How often this pair turns in the trained length; the ramp runs evenly along the pairs between the two bounds.
-            let pair_of = |turns: f64| {
-                let length = yarn.trained / (2.0 * std::f64::consts::PI * turns);
-                half as f64 * length.ln() / f64::from(rope.base).ln()
-            };
-            let (first, last) = (pair_of(yarn.beta_fast).floor().max(0.0), pair_of(yarn.beta_slow).ceil());
-            let last = last.min(head.len() as f64 - 1.0);
-            let stretched = ((i as f64 - first) / (last - first).max(1e-3)).clamp(0.0, 1.0);
+            let stretched = stretched(yarn, i, half, f64::from(rope.base));
             speed = whole * (1.0 - stretched) + speed * stretched;
             size = yarn.magnitude;
         }
