@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(feeds[0].silent_after, Some(Duration::from_secs(1800)));
         assert_eq!(feeds[0].acknowledge, Acknowledge::Enhanced);
         assert_eq!(feeds[1].hl7.zone.iana_name(), Some("Europe/Rome"));
-        assert_eq!(config.listeners(), ["mllp:2575=0.0.0.0:2575".parse().unwrap()]);
+        assert_eq!(config.listeners(), ["mllp:2575=0.0.0.0:2575".parse::<haechi_door::Listener>().unwrap()]);
     }
 
     #[test]
