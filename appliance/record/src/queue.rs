@@ -1,7 +1,7 @@
 //! What feeds bring, between the acknowledgement and the record: a second encrypted file beside the record, under its key.
 //!
 //! Why not in the record's own file: SQLite has one writer a file. A transaction of an import or of filing messages lasts
-//! up to seconds, and an acknowledgement may not wait for it (figures: docs, "Feeds").
+//! up to seconds, and an acknowledgement may not wait for it.
 //!
 //! Exactly once: a message is taken by its bytes' digest, which is unique here and in the record's table `message`. The
 //! record commits that digest together with what the message says; only then the message leaves the queue. A power cut

@@ -31,7 +31,7 @@ fn held(site: &Site) -> (Value, Value, BTreeMap<String, Value>) {
         patients.as_array().unwrap().iter().map(|patient| {
             (patient["identifiers"][0]["value"].as_str().unwrap().to_owned(), patient["resources"].clone())
         });
-    (record["messages"].clone(), record["versions"].clone(), by_number.collect())
+    (record["messages"].clone(), record["resources"].clone(), by_number.collect())
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn what_waits_or_is_dead_is_said_in_answers_status_and_doctor_and_can_be_replaye
     };
     assert!(warnings(&["birth date?"]).iter().any(|text| text.contains("could not be processed")));
     assert!(warnings(&["생년월일은?"]).iter().any(|text| text.contains("처리되지 못하여")));
-    let later = jiff_like_tomorrow();
+    let later = tomorrow();
     assert!(warnings(&["--now", &later, "birth date?"]).iter().any(|text| text.starts_with("Feed lab silent for")));
     assert!(warnings(&["--now", &later, "생년월일은?"]).iter().any(|text| text.starts_with("피드 lab에서")));
     let doctor = site.json(&["doctor"]);
@@ -221,7 +221,7 @@ fn what_waits_or_is_dead_is_said_in_answers_status_and_doctor_and_can_be_replaye
 }
 
 /// A day from now, as `--now` takes it.
-fn jiff_like_tomorrow() -> String {
+fn tomorrow() -> String {
     let output = Command::new("date").args(["-u", "-d", "+1 day", "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

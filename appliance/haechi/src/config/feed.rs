@@ -88,6 +88,8 @@ fn connections() -> usize {
 
 /// Longest name: it stands in listeners, logs and labels.
 const MAX_NAME: usize = 32;
+/// Most connections of a feed: as many as the door lets in over one listener.
+const MAX_CONNECTIONS: usize = 512;
 
 impl Feed {
     /// The name of its listener, as the door is told.
@@ -106,8 +108,11 @@ impl Feed {
             let why = format!("it must be 1024 to {}", hl7::MAX_MESSAGE_BYTES);
             return Err(wrong("max-message-bytes", why));
         }
-        if self.connections == 0 || self.idle_minutes == 0 || self.silent_after_minutes == Some(0) {
-            return Err(wrong("connections, idle-minutes, silent-after-minutes", "they must be at least 1".to_owned()));
+        if !(1..=MAX_CONNECTIONS).contains(&self.connections) {
+            return Err(wrong("connections", format!("it must be 1 to {MAX_CONNECTIONS}")));
+        }
+        if self.idle_minutes == 0 || self.silent_after_minutes == Some(0) {
+            return Err(wrong("idle-minutes, silent-after-minutes", "they must be at least 1".to_owned()));
         }
         let read = &config.intake.hl7;
         let charset_override = self.charset_override.as_ref().or(read.charset_override.as_ref());
@@ -209,7 +214,7 @@ mod tests {
         assert_eq!(feeds[0].silent_after, Some(Duration::from_secs(1800)));
         assert_eq!(feeds[0].acknowledge, Acknowledge::Enhanced);
         assert_eq!(feeds[1].hl7.zone.iana_name(), Some("Europe/Rome"));
-        assert_eq!(config.listeners(), ["mllp:2575=0.0.0.0:2575".parse().unwrap()]);
+        assert_eq!(config.listeners(), ["mllp:2575=0.0.0.0:2575".parse::<haechi_door::Listener>().unwrap()]);
     }
 
     #[test]
@@ -223,6 +228,7 @@ mod tests {
             (feed("lab", "time-zone = \"Mars\""), "Mars"),
             (feed("lab", "max-message-bytes = 99999999"), "max-message-bytes"),
             (feed("lab", "idle-minutes = 0"), "idle-minutes"),
+            (feed("lab", "connections = 100000"), "connections"),
             (feed("lab", "colour = 1"), "colour"),
             (feed("lab", "") + &feed("lab", ""), "two feeds"),
             (feed("lab", "") + &feed("adt", ""), "told apart"),
