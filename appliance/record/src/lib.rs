@@ -5,10 +5,11 @@
 //!
 //! Not in here: where bytes come from (`haechi-intake`), what a question means (`haechi-ask`), any network.
 //!
-//! Reading order: [`key`], `migrations`, [`prepare`], [`store`], [`chart`], [`search`].
+//! Reading order: [`key`], `migrations`, [`prepare`], [`store`], [`files`] (large objects beside it), [`chart`], [`search`].
 
 pub mod chart;
 mod error;
+pub mod files;
 pub mod key;
 mod migrations;
 pub mod prepare;

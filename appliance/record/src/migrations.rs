@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::error::RecordError;
 
 /// All steps; the schema version (`PRAGMA user_version`) is how many were done.
-const STEPS: &[&str] = &[include_str!("migrations/0001_record.sql")];
+const STEPS: &[&str] = &[include_str!("migrations/0001_record.sql"), include_str!("migrations/0004_files.sql")];
 
 /// Brings the schema up to date, each step in a transaction of its own.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), RecordError> {

@@ -3,6 +3,7 @@
 //! Writing is one durable transaction at a time ([`Writer`]); reading goes through connections of its own and never waits
 //! for a writer (WAL). A chart is read by [`Store::chart`], which names the patient's ids in every query it makes.
 
+mod imaging;
 mod intake;
 mod reader;
 mod writer;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 
+pub use imaging::{Candidate, InstanceRow, NewInstance, Placed, StudyRow};
 pub use reader::Health;
 pub use writer::{Put, Writer};
 

@@ -420,6 +420,6 @@ fn patients(connection: &Connection, find: Option<&str>) -> rusqlite::Result<Vec
     Ok(patients)
 }
 
-fn instant(milliseconds: i64) -> Timestamp {
+pub(super) fn instant(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }

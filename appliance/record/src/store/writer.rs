@@ -25,7 +25,7 @@ pub enum Put {
 /// One open transaction. See [`super::Store::write`].
 #[derive(Debug)]
 pub struct Writer<'a> {
-    transaction: &'a Transaction<'a>,
+    pub(super) transaction: &'a Transaction<'a>,
     path: &'a Path,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Writer<'a> {
         Self { transaction, path }
     }
 
-    fn failed(&self) -> impl Fn(rusqlite::Error) -> RecordError + '_ {
+    pub(super) fn failed(&self) -> impl Fn(rusqlite::Error) -> RecordError + '_ {
         |error| RecordError::of(self.path, &error)
     }
 
@@ -149,12 +149,12 @@ impl<'a> Writer<'a> {
                 .execute(params![row, prepared.words])?;
         }
         match &prepared.person {
-            Some(person) => self.index_person(&prepared.id, person),
+            Some(person) => self.index_person(&prepared.id, person, prepared.source.received.as_millisecond()),
             None => Ok(()),
         }
     }
 
-    fn index_person(&self, id: &str, person: &PersonColumns) -> rusqlite::Result<()> {
+    fn index_person(&self, id: &str, person: &PersonColumns, received: i64) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("INSERT OR REPLACE INTO patient (id, name, birth_date, sex) VALUES (?1, ?2, ?3, ?4)")?
             .execute((id, &person.name, &person.birth_date, &person.sex))?;
@@ -163,6 +163,7 @@ impl<'a> Writer<'a> {
             self.transaction
                 .prepare_cached("INSERT OR IGNORE INTO identifier (value, system, patient) VALUES (?1, ?2, ?3)")?
                 .execute((value, system, id))?;
+            self.wake_studies(value, received)?;
         }
         Ok(())
     }
