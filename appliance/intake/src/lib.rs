@@ -4,13 +4,15 @@
 //! FHIR. A bad message or resource is put aside with its place and reason, and the rest goes in.
 //!
 //! Reading order: [`import`], `input` (files and folders), `sniff` (what a file is), [`fhir`] and `blocks` and [`hl7`]
-//! (what it holds), `reading`, `working`, `writing` (the three steps of the pipeline), `budget` (why memory stays flat).
+//! (what it holds), [`dicom`] and `images`, `reading`, `working`, `writing` (the three steps of the pipeline), `budget` (why memory stays flat).
 
 mod blocks;
 mod budget;
+pub mod dicom;
 mod error;
 pub mod fhir;
 pub mod hl7;
+mod images;
 pub mod import;
 mod input;
 mod reading;

@@ -1,0 +1,27 @@
+//! DICOM: images and structured reports are kept as they came, and their headers become FHIR resources in the record.
+//!
+//! What reads bytes knows no file, socket or store: `charset`, `dataset`, `part10`, `header`, `name`, `report`. [`Archive`]
+//! is the way of one object into the file store and the record; `study` writes what the record says of a study; [`Service`]
+//! speaks to archives and modalities over any stream; [`Archive::stow`] takes them over HTTP; [`Archive::preview`] makes a
+//! small picture without a patient's name.
+//!
+//! Not in here: sockets and TLS (the door and the caller), diagnosis, viewing.
+
+mod archive;
+mod charset;
+mod command;
+mod dataset;
+mod header;
+mod multipart;
+mod name;
+mod part10;
+mod report;
+mod service;
+mod stow;
+mod study;
+
+pub use archive::{Archive, ArchiveError, Settings};
+pub(crate) use archive::{Pending, Refused, RefusedKind};
+pub use service::{Caller, Service, ServiceSettings, survey_pdu};
+pub use stow::{StowAnswer, survey_multipart};
+pub use study::Refreshed;
