@@ -29,7 +29,8 @@ impl<'i> Images<'i> {
         let place = Place { line: None, ..place.clone() };
         let reject = |tag, reason: String| Found::Rejected(place.reject(None, tag, reason), None);
         let Some(archive) = &self.shared.options.images else {
-            return out.take(reject(None, "a DICOM file cannot be imported here: no place for images is set".to_owned()));
+            return out
+                .take(reject(None, "a DICOM file cannot be imported here: no place for images is set".to_owned()));
         };
         match archive.receive_file(reader, &place.file) {
             Ok(pending) => {

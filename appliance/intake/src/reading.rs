@@ -95,12 +95,7 @@ enum Next {
     Stop,
 }
 
-fn fhir_file(
-    source: &Source<'_>,
-    out: &mut Out<'_>,
-    images: &mut Images<'_>,
-    alone: bool,
-) -> io::Result<Next> {
+fn fhir_file(source: &Source<'_>, out: &mut Out<'_>, images: &mut Images<'_>, alone: bool) -> io::Result<Next> {
     let open = || without_mark(source.open(&out.shared.read)?);
     let mut reader = open()?;
     let mut head = Vec::new();

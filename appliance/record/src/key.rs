@@ -104,7 +104,8 @@ impl Key {
     pub(crate) fn derive(&self, purpose: &str) -> Zeroizing<[u8; KEY_BYTES]> {
         let mut out = Zeroizing::new([0; KEY_BYTES]);
         // Fails only for outputs beyond 255 hashes; one is asked for.
-        let done = hkdf::Hkdf::<sha2::Sha256>::new(None, self.0.as_slice()).expand(purpose.as_bytes(), out.as_mut_slice());
+        let done =
+            hkdf::Hkdf::<sha2::Sha256>::new(None, self.0.as_slice()).expand(purpose.as_bytes(), out.as_mut_slice());
         debug_assert!(done.is_ok());
         out
     }

@@ -73,6 +73,8 @@ pub struct Archive {
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) new: NewInstance,
+    /// SOP Class UID.
+    pub(crate) class: String,
     /// Its data set could not be read to its end, and why.
     pub(crate) problem: Option<String>,
 }
@@ -127,9 +129,7 @@ impl Refused {
     fn head(error: HeadError) -> Self {
         match error {
             HeadError::Io(error) => Self::reading(&error),
-            HeadError::Wrong { at, what } => {
-                Self::at(RefusedKind::NotUnderstood, at.map(dataset::shown), what)
-            }
+            HeadError::Wrong { at, what } => Self::at(RefusedKind::NotUnderstood, at.map(dataset::shown), what),
         }
     }
 
@@ -160,8 +160,7 @@ impl Archive {
     /// # Errors
     /// Those of record and file store.
     pub fn open(store: Store, folder: &Path, key: &Key, settings: Settings) -> Result<Self, ArchiveError> {
-        let files =
-            FileStore::open::<ArchiveError>(folder, key, settings.quota_bytes, || Ok(store.files()?))?;
+        let files = FileStore::open::<ArchiveError>(folder, key, settings.quota_bytes, || Ok(store.files()?))?;
         let assumed = hl7::encoding(&settings.assume_charset).unwrap_or(encoding_rs::UTF_8);
         let own_system = hl7::assigned_system(&settings.assigning_authority).unwrap_or_default();
         Ok(Self { store, files, settings: Arc::new(settings), assumed, own_system })
@@ -191,9 +190,23 @@ impl Archive {
         self.receive(&meta, &head, &mut begun.as_slice().chain(reader), source)
     }
 
-    /// Takes a data set that came over the network.
-    pub(crate) fn receive_dataset(&self, meta: &Meta, reader: &mut impl Read, source: &str) -> Result<Pending, Refused> {
-        self.receive(meta, &part10::write(meta, source), reader, source)
+    /// Takes a data set that came over the network. In a file the data set alone says what it is, because real files differ
+    /// from their heads; over the network the sender is answered for the object that it announced.
+    pub(crate) fn receive_dataset(
+        &self,
+        meta: &Meta,
+        reader: &mut impl Read,
+        source: &str,
+    ) -> Result<Pending, Refused> {
+        let pending = self.receive(meta, &part10::write(meta, source), reader, source)?;
+        let tag = match () {
+            () if meta.class != pending.class => "(0008,0016)",
+            () if meta.sop != pending.new.sop => "(0008,0018)",
+            () => return Ok(pending),
+        };
+        self.give_up(&pending);
+        let reason = "the data set holds another SOP class or instance than its sender announced";
+        Err(Refused::at(RefusedKind::NotAsAnnounced, Some(tag.to_owned()), reason))
     }
 
     fn receive(&self, meta: &Meta, head: &[u8], body: &mut impl Read, source: &str) -> Result<Pending, Refused> {
@@ -212,7 +225,10 @@ impl Archive {
             let bytes = piece.get(..count).unwrap_or_default();
             if draft.bytes() + count as u64 > self.settings.max_object_bytes {
                 let most = self.settings.max_object_bytes;
-                return Err(Refused::new(RefusedKind::TooLong, format!("an object may have {most} bytes; this one has more")));
+                return Err(Refused::new(
+                    RefusedKind::TooLong,
+                    format!("an object may have {most} bytes; this one has more"),
+                ));
             }
             draft.write(bytes).map_err(files)?;
             content.update(bytes);
@@ -254,12 +270,6 @@ impl Archive {
                 return Err(Refused::new(RefusedKind::NotUnderstood, reason));
             }
         };
-        for (announced, found, tag) in [(&meta.class, &header.class, "(0008,0016)"), (&meta.sop, &sop, "(0008,0018)")] {
-            if !announced.is_empty() && announced != found {
-                let reason = "its head or its sender announced another SOP class or instance than the data set holds";
-                return Err(Refused::at(RefusedKind::NotAsAnnounced, Some(tag.to_owned()), reason));
-            }
-        }
         let system = self.system(&person);
         let new = NewInstance {
             content,
@@ -275,7 +285,7 @@ impl Archive {
             header: serde_json::to_string(&header).unwrap_or_default(),
             sop,
         };
-        Ok(Pending { new, problem: header.problem })
+        Ok(Pending { new, class: header.class, problem: header.problem })
     }
 
     /// The identifier system that the sender names; empty: none.

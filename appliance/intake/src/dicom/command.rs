@@ -66,12 +66,7 @@ pub(super) fn read(mut bytes: &[u8]) -> Option<Command> {
 }
 
 /// The answer to a command. `offending`: the attribute that was wrong; `comment`: for a person, cut at 64 characters.
-pub(super) fn answer(
-    to: &Command,
-    status: Status,
-    offending: Option<(u16, u16)>,
-    comment: Option<&str>,
-) -> Vec<u8> {
+pub(super) fn answer(to: &Command, status: Status, offending: Option<(u16, u16)>, comment: Option<&str>) -> Vec<u8> {
     let mut group = Vec::new();
     let mut put = |element: u16, value: &[u8], padding: u8| {
         let padded = value.len() + value.len() % 2;
@@ -94,7 +89,8 @@ pub(super) fn answer(
         put(0x0901, &[a, b, c, d], 0);
     }
     if let Some(comment) = comment {
-        let comment: String = comment.chars().filter(|c| c.is_ascii() && !c.is_control() && *c != '\\').take(64).collect();
+        let comment: String =
+            comment.chars().filter(|c| c.is_ascii() && !c.is_control() && *c != '\\').take(64).collect();
         put(0x0902, comment.as_bytes(), b' ');
     }
     if !to.instance.is_empty() {

@@ -98,9 +98,9 @@ impl Dataset {
         }
     }
 
-    /// A value longer than what is kept.
-    pub(crate) fn is_long(&self, tag: Tag) -> bool {
-        matches!(self.value(tag), Some(Value::Long))
+    /// How many elements it has.
+    pub(crate) fn len(&self) -> usize {
+        self.elements.len()
     }
 
     /// The items of a sequence; none if there is no such sequence.

@@ -172,12 +172,8 @@ fn date(text: &str) -> Option<civil::Date> {
     if digits.len() != 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    civil::Date::new(
-        digits.get(..4)?.parse().ok()?,
-        digits.get(4..6)?.parse().ok()?,
-        digits.get(6..)?.parse().ok()?,
-    )
-    .ok()
+    civil::Date::new(digits.get(..4)?.parse().ok()?, digits.get(4..6)?.parse().ok()?, digits.get(6..)?.parse().ok()?)
+        .ok()
 }
 
 /// `093000.25`, `0930`, `09:30:00`.

@@ -15,13 +15,29 @@ mod header;
 mod multipart;
 mod name;
 mod part10;
+mod preview;
 mod report;
+mod rle;
 mod service;
 mod stow;
 mod study;
 
 pub use archive::{Archive, ArchiveError, Settings};
 pub(crate) use archive::{Pending, Refused, RefusedKind};
+pub use preview::{MAX_SIDE, Preview};
 pub use service::{Caller, Service, ServiceSettings, survey_pdu};
 pub use stow::{StowAnswer, survey_multipart};
 pub use study::Refreshed;
+
+/// Reads a DICOM file as an import would, storing nothing: how many elements its header has, or nothing if it is none. For
+/// fuzzing.
+#[must_use]
+pub fn survey(file: &[u8]) -> Option<usize> {
+    let mut reader = file;
+    let (meta, _, begun) = part10::read(&mut reader).ok()?;
+    let body = std::io::Read::chain(begun.as_slice(), reader);
+    let walked = dataset::read(body, &meta.syntax, dataset::Want { pixel_bytes: 1 << 20 });
+    let _ = header::read(&walked, &meta.syntax, encoding_rs::EUC_KR, &jiff::tz::TimeZone::UTC);
+    let _ = preview::png_of(&walked, &meta.syntax);
+    Some(walked.root.len())
+}

@@ -175,7 +175,8 @@ mod tests {
     fn parts_are_cut_at_their_delimiters() {
         let long = vec![b'\r'; 200_000];
         let body = [
-            &b"preamble\r\n--b0\r\nContent-Type: application/dicom\r\n\r\none\r\n--b\r\n--b0\r\ncontent-type:x\r\n\r\n"[..],
+            &b"preamble\r\n--b0\r\nContent-Type: application/dicom\r\n\r\none\r\n--b\r\n--b0\r\ncontent-type:x\r\n\r\n"
+                [..],
             &long,
             b"\r\n--b0\r\n\r\n\r\n--b0--\r\nepilogue",
         ]

@@ -24,10 +24,9 @@ impl PersonName {
     pub(crate) fn shown(&self) -> String {
         let hangul = |text: &&String| text.chars().any(|c| matches!(c, '가'..='힣'));
         let groups = [&self.alphabetic, &self.ideographic, &self.phonetic];
-        let first = groups
-            .into_iter()
-            .find(hangul)
-            .or_else(|| [&self.ideographic, &self.alphabetic, &self.phonetic].into_iter().find(|text| !text.is_empty()));
+        let first = groups.into_iter().find(hangul).or_else(|| {
+            [&self.ideographic, &self.alphabetic, &self.phonetic].into_iter().find(|text| !text.is_empty())
+        });
         let Some(first) = first else { return String::new() };
         let mut others: Vec<&str> = Vec::new();
         for other in groups {
@@ -45,7 +44,8 @@ fn group(written: &str) -> String {
     let part = |at: usize| parts.get(at).copied().unwrap_or_default();
     let (family, given) = (part(0), part(1));
     let east_asian = |text: &str| {
-        text.chars().any(|c| matches!(u32::from(c), 0xac00..=0xd7a3 | 0x4e00..=0x9fff | 0x3040..=0x30ff | 0xff61..=0xff9f))
+        text.chars()
+            .any(|c| matches!(u32::from(c), 0xac00..=0xd7a3 | 0x4e00..=0x9fff | 0x3040..=0x30ff | 0xff61..=0xff9f))
     };
     let core = match east_asian(family) || family.is_empty() && east_asian(given) {
         true => format!("{family}{given}"),

@@ -171,7 +171,8 @@ mod tests {
         long.splice(152.., [0xff, 0xff, 0xff, 0x7f]);
         for (bytes, word) in [
             (vec![0; 200], "no DICM"),
-            (whole[..140].to_vec(), "no transfer syntax"),
+            (whole[..140].to_vec(), "ends within"),
+            (whole[..144].to_vec(), "no transfer syntax"),
             (long, "longer than a megabyte"),
         ] {
             match read(&mut bytes.as_slice()) {

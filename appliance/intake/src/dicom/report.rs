@@ -51,6 +51,10 @@ fn meaning(item: &Dataset, sequence: Tag, charset: &Charset) -> Option<String> {
 /// The nesting was bounded when the data set was read.
 fn items(parent: &Dataset, charset: &Charset, depth: usize, out: &mut String) {
     for item in parent.items(SEQUENCE) {
+        // An item may have a character set of its own (PS3.5 7.5.3).
+        let own = item.bytes((0x0008, 0x0005)).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let own = own.map(|values| charset.with(values));
+        let charset = own.as_ref().unwrap_or(charset);
         let name = meaning(item, NAME, charset);
         let value = value(item, charset);
         let is_container = item.code((0x0040, 0xa040)).as_deref() == Some("CONTAINER");

@@ -146,11 +146,15 @@ impl Service {
         match end {
             Ok(()) | Err(End::Gone | End::Refused) => {}
             Err(End::Silent) => {
-                log::warn!("HAECHI-0378: a DICOM sender was silent for too long: {peer}; the association was ended, what was answered with success is kept");
+                log::warn!(
+                    "HAECHI-0378: a DICOM sender was silent for too long: {peer}; the association was ended, what was answered with success is kept"
+                );
                 let _ = self.abort(&mut stream, AbortRQServiceProviderReason::ReasonNotSpecified).await;
             }
             Err(End::Broken(what, reason)) => {
-                log::warn!("HAECHI-0379: a DICOM sender broke the protocol: {what}: {peer}; the association was ended, what was answered with success is kept");
+                log::warn!(
+                    "HAECHI-0379: a DICOM sender broke the protocol: {what}: {peer}; the association was ended, what was answered with success is kept"
+                );
                 let _ = self.abort(&mut stream, reason).await;
             }
         }
@@ -169,7 +173,11 @@ impl Service {
         }
     }
 
-    async fn abort<S: AsyncWrite + Unpin>(&self, stream: &mut S, reason: AbortRQServiceProviderReason) -> Result<(), End> {
+    async fn abort<S: AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+        reason: AbortRQServiceProviderReason,
+    ) -> Result<(), End> {
         self.send(stream, &Pdu::AbortRQ { source: AbortRQSource::ServiceProvider(reason) }).await
     }
 
@@ -219,7 +227,10 @@ impl Service {
         let request = match self.next(stream, self.settings.request_patience, MAX_REQUEST_BYTES).await? {
             Some(Pdu::AssociationRQ(request)) => request,
             Some(_) => {
-                return Err(End::Broken("an association request was expected", AbortRQServiceProviderReason::UnexpectedPdu));
+                return Err(End::Broken(
+                    "an association request was expected",
+                    AbortRQServiceProviderReason::UnexpectedPdu,
+                ));
             }
             None => return Err(End::Gone),
         };
@@ -239,7 +250,11 @@ impl Service {
         let accepted: Vec<Context> = contexts
             .iter()
             .filter(|(result, _)| result.reason == PresentationContextResultReason::Acceptance)
-            .map(|(result, class)| Context { id: result.id, class: class.clone(), syntax: result.transfer_syntax.clone() })
+            .map(|(result, class)| Context {
+                id: result.id,
+                class: class.clone(),
+                syntax: result.transfer_syntax.clone(),
+            })
             .collect();
         let acceptance = AssociationAC {
             protocol_version: 1,
@@ -258,7 +273,12 @@ impl Service {
     }
 
     /// Why an association is refused; `None` if it is not.
-    fn objection(&self, request: &AssociationRQ, peer: SocketAddr, room: bool) -> Option<(AssociationRJSource, &'static str)> {
+    fn objection(
+        &self,
+        request: &AssociationRQ,
+        peer: SocketAddr,
+        room: bool,
+    ) -> Option<(AssociationRJSource, &'static str)> {
         use AssociationRJServiceUserReason as User;
         let user = |reason| AssociationRJSource::ServiceUser(reason);
         if request.application_context_name != APPLICATION_CONTEXT {
@@ -269,14 +289,21 @@ impl Service {
         }
         let ip = peer.ip().to_canonical();
         let known = self.settings.callers.iter().any(|caller| {
-            caller.title == request.calling_ae_title && caller.address.is_none_or(|address| address.to_canonical() == ip)
+            caller.title == request.calling_ae_title
+                && caller.address.is_none_or(|address| address.to_canonical() == ip)
         });
         if !known {
-            return Some((user(User::CallingAETitleNotRecognized), "its AE title, or the address it comes from, is not on the list"));
+            return Some((
+                user(User::CallingAETitleNotRecognized),
+                "its AE title, or the address it comes from, is not on the list",
+            ));
         }
         if !room {
             let reason = AssociationRJServiceProviderPresentationReason::LocalLimitExceeded;
-            return Some((AssociationRJSource::ServiceProviderPresentation(reason), "the limit of associations is reached"));
+            return Some((
+                AssociationRJSource::ServiceProviderPresentation(reason),
+                "the limit of associations is reached",
+            ));
         }
         None
     }
@@ -394,12 +421,18 @@ impl Service {
         let answer = match &outcome {
             Ok(None) => command::answer(&object.command, Status::Success, None, None),
             Ok(Some(problem)) => {
-                log::warn!("HAECHI-0375: an object could not be read to its end: {problem}\n  from    {caller}\n  effect  it is kept as it came; the chart lists it with what could be read\n  to do   tell the maker of the sending system");
+                log::warn!(
+                    "HAECHI-0375: an object could not be read to its end: {problem}\n  from    {caller}\n  effect  it is kept as it came; the chart lists it with what could be read\n  to do   tell the maker of the sending system"
+                );
                 command::answer(&object.command, Status::Success, None, None)
             }
             Err(refused) => {
                 let tag = refused.tag.as_deref().unwrap_or("-");
-                log::warn!("{}: an object was not stored: {}\n  from    {caller}\n  at      {tag}\n  effect  the sender was told so\n  to do   see the reason; when it is solved, let the sender send it again", refused.code(), refused.reason);
+                log::warn!(
+                    "{}: an object was not stored: {}\n  from    {caller}\n  at      {tag}\n  effect  the sender was told so\n  to do   see the reason; when it is solved, let the sender send it again",
+                    refused.code(),
+                    refused.reason
+                );
                 let status = match refused.kind {
                     RefusedKind::Full | RefusedKind::TooLong => Status::OutOfResources,
                     RefusedKind::NotAsAnnounced => Status::NotAsAnnounced,
@@ -548,7 +581,8 @@ mod tests {
             user_variables: vec![],
         };
         use PresentationContextResultReason as Reason;
-        let answered: Vec<_> = negotiate(&request).into_iter().map(|(r, _)| (r.id, r.reason, r.transfer_syntax)).collect();
+        let answered: Vec<_> =
+            negotiate(&request).into_iter().map(|(r, _)| (r.id, r.reason, r.transfer_syntax)).collect();
         let implicit = "1.2.840.10008.1.2".to_owned();
         assert_eq!(
             answered,

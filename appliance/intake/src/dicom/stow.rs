@@ -47,9 +47,13 @@ impl Archive {
         }
         // Without `type` the parts say it themselves.
         if parameter(content_type, "type").is_some_and(|inner| !inner.eq_ignore_ascii_case("application/dicom")) {
-            return refuse(415, "its parts are not application/dicom: objects as JSON or XML with bulk data are not taken");
+            return refuse(
+                415,
+                "its parts are not application/dicom: objects as JSON or XML with bulk data are not taken",
+            );
         }
-        let Some(mut parts) = parameter(content_type, "boundary").and_then(|boundary| Parts::new(body, &boundary)) else {
+        let Some(mut parts) = parameter(content_type, "boundary").and_then(|boundary| Parts::new(body, &boundary))
+        else {
             return refuse(400, "its content type names no usable boundary");
         };
         let (mut stored, mut failed) = (Vec::new(), Vec::new());
@@ -75,7 +79,11 @@ impl Archive {
                     "00081190": {"vr": "UR"},
                 })),
                 Err((refused, object)) => {
-                    log::warn!("{}: an object was not stored: {}\n  from    {source}\n  effect  the sender was told so\n  to do   see the reason; when it is solved, let the sender send it again", refused.code(), refused.reason);
+                    log::warn!(
+                        "{}: an object was not stored: {}\n  from    {source}\n  effect  the sender was told so\n  to do   see the reason; when it is solved, let the sender send it again",
+                        refused.code(),
+                        refused.reason
+                    );
                     full |= refused.kind == RefusedKind::Full;
                     let code = match refused.kind {
                         RefusedKind::Full | RefusedKind::TooLong => 0xa700,
@@ -119,8 +127,7 @@ impl Archive {
         received: Timestamp,
     ) -> Result<(String, String), (Refused, Option<(String, String)>)> {
         let pending = self.receive_file(part, source).map_err(|refused| (refused, None))?;
-        let class = serde_json::from_str::<super::header::Header>(&pending.new.header).map(|header| header.class);
-        let object = (class.unwrap_or_default(), pending.new.sop.clone());
+        let object = (pending.class.clone(), pending.new.sop.clone());
         if study.is_some_and(|study| study != pending.new.study) {
             self.give_up(&pending);
             let reason = "the object belongs to another study than the request names";

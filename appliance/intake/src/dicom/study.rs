@@ -157,7 +157,8 @@ impl Archive {
             let number = *numbers.entry(uid).or_insert_with(|| number(uid));
             series.entry((number, uid)).or_default().push(one);
         }
-        let mut modalities: Vec<&String> = instances.iter().filter_map(|(_, header)| header.modality.as_ref()).collect();
+        let mut modalities: Vec<&String> =
+            instances.iter().filter_map(|(_, header)| header.modality.as_ref()).collect();
         modalities.sort();
         modalities.dedup();
         let mut fields = Fields::default();
@@ -183,9 +184,13 @@ impl Archive {
             put("modality", Some(modalities.iter().map(|code| modality(code)).collect()));
             fields.add("modality", "0008,0060");
         }
-        put("subject", Some(self.subject(study, patient, first(|header| header.patient_name.as_ref()).map(String::as_str))));
+        put(
+            "subject",
+            Some(self.subject(study, patient, first(|header| header.patient_name.as_ref()).map(String::as_str))),
+        );
         fields.add("subject", "0010,0020");
-        let started = first(|header| header.study_started.as_ref()).or_else(|| first(|header| header.series_started.as_ref()));
+        let started =
+            first(|header| header.study_started.as_ref()).or_else(|| first(|header| header.series_started.as_ref()));
         put("started", started.map(|at| json!(at)));
         fields.add("started", "0008,0020");
         put("referrer", first(|header| header.referrer.as_ref()).map(|name| json!({"display": name})));
@@ -200,7 +205,10 @@ impl Archive {
         fields.add("description", "0008,1030");
         let unread = instances.iter().filter(|(_, header)| header.problem.is_some()).count();
         if unread > 0 {
-            let text = format!("{unread} of {} instances could not be read to their end; they are kept as they came", instances.len());
+            let text = format!(
+                "{unread} of {} instances could not be read to their end; they are kept as they came",
+                instances.len()
+            );
             put("note", Some(json!([{"text": text}])));
         }
         let mut listed = LISTED;
@@ -261,7 +269,10 @@ impl Archive {
             json.insert("imagingStudy".to_owned(), json!([{"reference": format!("ImagingStudy/{}", study.id)}]));
             if !report.text.is_empty() {
                 let data = base64::engine::general_purpose::STANDARD.encode(&report.text);
-                json.insert("presentedForm".to_owned(), json!([{"contentType": "text/plain; charset=utf-8", "data": data}]));
+                json.insert(
+                    "presentedForm".to_owned(),
+                    json!([{"contentType": "text/plain; charset=utf-8", "data": data}]),
+                );
             }
         }
         let mut fields = Fields::default();

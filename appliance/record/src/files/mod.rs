@@ -363,7 +363,8 @@ impl Reader {
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let from = self.opener.from(self.at).map_err(|broken| io::Error::other(FilesError::broken(&self.path, broken)))?;
+        let from =
+            self.opener.from(self.at).map_err(|broken| io::Error::other(FilesError::broken(&self.path, broken)))?;
         let count = from.len().min(buffer.len());
         if let (Some(to), Some(from)) = (buffer.get_mut(..count), from.get(..count)) {
             to.copy_from_slice(from);

@@ -193,8 +193,7 @@ impl Opener {
         let tag = self.chunk.split_off(self.chunk.len().saturating_sub(TAG_BYTES));
         let tag = Tag::try_from(tag.as_slice()).map_err(|_| damaged())?;
         let nonce = nonce(&self.header, number, last);
-        let opened =
-            self.cipher.decrypt_inout_detached(&nonce, &self.header, self.chunk.as_mut_slice().into(), &tag);
+        let opened = self.cipher.decrypt_inout_detached(&nonce, &self.header, self.chunk.as_mut_slice().into(), &tag);
         if opened.is_err() {
             self.chunk.clear();
             return Err(damaged());

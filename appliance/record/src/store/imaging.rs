@@ -198,8 +198,7 @@ impl Writer<'_> {
             return Ok(row);
         }
         let [first, second] = &new.ids;
-        let taken =
-            self.transaction.prepare_cached("SELECT 1 FROM imaging_study WHERE id = ?1")?.exists([first])?;
+        let taken = self.transaction.prepare_cached("SELECT 1 FROM imaging_study WHERE id = ?1")?.exists([first])?;
         self.transaction
             .prepare_cached("INSERT INTO imaging_study (uid, system, number, id) VALUES (?1, ?2, ?3, ?4)")?
             .execute((&new.study, &new.system, &new.number, if taken { second } else { first }))?;
@@ -215,7 +214,9 @@ impl Writer<'_> {
             let mut statement = self.transaction.prepare_cached(&format!(
                 "{STUDY} WHERE changed IS NOT NULL AND changed <= ?1 ORDER BY changed, row LIMIT ?2"
             ))?;
-            statement.query_map(params![before.as_millisecond(), limit as i64], study)?.collect::<rusqlite::Result<Vec<_>>>()
+            statement
+                .query_map(params![before.as_millisecond(), limit as i64], study)?
+                .collect::<rusqlite::Result<Vec<_>>>()
         };
         read().map_err(self.failed())
     }
@@ -226,8 +227,9 @@ impl Writer<'_> {
     /// Those of the disk.
     pub fn instances(&self, of: &StudyRow) -> Result<Vec<InstanceRow>, RecordError> {
         let read = || {
-            let mut statement =
-                self.transaction.prepare_cached(&format!("{INSTANCE} WHERE study = ?1 AND current = 1 ORDER BY sop"))?;
+            let mut statement = self
+                .transaction
+                .prepare_cached(&format!("{INSTANCE} WHERE study = ?1 AND current = 1 ORDER BY sop"))?;
             statement.query_map([of.row], instance)?.collect::<rusqlite::Result<Vec<_>>>()
         };
         read().map_err(self.failed())
@@ -267,12 +269,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn study_said(
-        &mut self,
-        said: &StudyRow,
-        patient: Option<&str>,
-        why: Option<&str>,
-    ) -> Result<(), RecordError> {
+    pub fn study_said(&mut self, said: &StudyRow, patient: Option<&str>, why: Option<&str>) -> Result<(), RecordError> {
         let write = || {
             self.transaction
                 .prepare_cached("UPDATE imaging_study SET changed = NULL, patient = ?2, why = ?3 WHERE row = ?1")?
