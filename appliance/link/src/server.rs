@@ -1,19 +1,16 @@
 //! The role's side: listens, checks who calls, runs one task for each exchange, lets nobody hold more than its share.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
 use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -23,10 +20,8 @@ use crate::frame::{self, Kind, Limits};
 use crate::hello::{Hello, Welcome};
 use crate::message::{Down, Protocol, Reply, Up, where_json_broke};
 use crate::peer::{Allowed, Peer, own_uid};
+use crate::socket::Socket;
 use crate::wire::{FrameReader, ReadError, body, json_frame};
-
-/// Longest path of a Unix socket on Linux, in bytes, without the closing zero (`sun_path` in `unix(7)`).
-const MAX_PATH_BYTES: usize = 107;
 
 /// What a role allows.
 #[derive(Debug, Clone)]
@@ -187,81 +182,20 @@ impl<P: Protocol> Replies<P> {
     }
 }
 
-/// A role's socket. Dropping it removes the socket file.
+/// A role's socket, and what the role allows on it.
 #[derive(Debug)]
 pub struct Server {
-    listener: UnixListener,
+    socket: Socket,
     settings: ServerSettings,
-    /// The socket file that is ours to remove.
-    path: Option<PathBuf>,
-    /// Held for the server's life: two starting roles must not both remove the other's "stale" socket.
-    _lock: Option<File>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = fs::remove_file(path);
-        }
-    }
 }
 
 impl Server {
-    /// Listens at `path`, mode 0600, in a folder that is made with mode 0700 if absent. What a role that was killed left
-    /// there is removed; nothing else is.
+    /// Listens at `path`; see [`Socket::bind`].
     ///
     /// # Errors
-    /// [`LinkError::AlreadyRunning`]; [`LinkError::CannotListen`], also if others may write into the folder.
+    /// Those of [`Socket::bind`].
     pub fn bind<P: Protocol>(path: &Path, settings: ServerSettings) -> Result<Self, LinkError> {
-        let cannot = |why: String| LinkError::CannotListen { role: P::ROLE, path: path.to_owned(), why };
-        let failed = |what: &'static str| move |error: io::Error| cannot(format!("{what}: {error}"));
-        let running = || LinkError::AlreadyRunning { role: P::ROLE, path: path.to_owned() };
-
-        let length = path.as_os_str().len();
-        if length > MAX_PATH_BYTES {
-            return Err(cannot(format!(
-                "the path has {length} bytes, a socket's may have {MAX_PATH_BYTES}; use a shorter --home"
-            )));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(failed("the folder cannot be made"))?;
-        let metadata = fs::metadata(folder).map_err(failed("the folder cannot be read"))?;
-        if metadata.mode() & 0o022 != 0 || ![own_uid(), 0].contains(&metadata.uid()) {
-            return Err(cannot(format!(
-                "others may write into the folder {} (user id {}, mode {:03o}); make it yours with mode 700",
-                folder.display(),
-                metadata.uid(),
-                metadata.mode() & 0o777
-            )));
-        }
-        let mut lock_path = path.as_os_str().to_owned();
-        lock_path.push(".lock");
-        let lock = File::options()
-            .create(true)
-            .append(true)
-            .open(&lock_path)
-            .map_err(failed("its lock file cannot be made"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(running()),
-            Err(fs::TryLockError::Error(error)) => return Err(failed("its lock file cannot be locked")(error)),
-        }
-        match fs::symlink_metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed("the path cannot be read")(error)),
-            Ok(found) if !found.file_type().is_socket() => {
-                return Err(cannot("something that is no socket lies there; move it away".to_owned()));
-            }
-            Ok(_) if StdUnixStream::connect(path).is_ok() => return Err(running()),
-            Ok(_) => fs::remove_file(path).map_err(failed("the socket of an earlier run cannot be removed"))?,
-        }
-        let listener = UnixListener::bind(path).map_err(failed("the socket cannot be made"))?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed("its mode cannot be set"))?;
-        Ok(Self { listener, settings, path: Some(path.to_owned()), _lock: Some(lock) })
+        Ok(Self { socket: Socket::bind(P::ROLE, path)?, settings })
     }
 
     /// Serves a socket that somebody else made and owns, for instance systemd.
@@ -269,8 +203,7 @@ impl Server {
     /// # Errors
     /// The kernel's.
     pub fn from_listener(listener: std::os::unix::net::UnixListener, settings: ServerSettings) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        Ok(Self { listener: UnixListener::from_std(listener)?, settings, path: None, _lock: None })
+        Ok(Self { socket: Socket::from_listener(listener)?, settings })
     }
 
     /// Answers until `stop` completes; then takes no more, cancels what runs and waits for it at most [`ServerSettings::grace`].
@@ -283,8 +216,8 @@ impl Server {
             let stream = tokio::select! {
                 () = &mut stop => break,
                 Some(_) = connections.join_next() => continue,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
+                accepted = self.socket.accept() => match accepted {
+                    Ok(stream) => stream,
                     Err(error) => {
                         // Out of file descriptors, most likely: those in use must first come back.
                         log::warn!("HAECHI-0402: `{}` cannot accept a connection: {error}", S::Protocol::ROLE);
