@@ -1,6 +1,8 @@
 //! `haechi.toml`: what a site may set. Read before anything is opened; unknown keys are refused.
 //! The same words stand in docs/src/configuration.md.
 
+pub(crate) mod dicom;
+
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
@@ -16,6 +18,7 @@ pub(crate) struct Config {
     pub(crate) site: Site,
     pub(crate) model: Model,
     pub(crate) intake: Intake,
+    pub(crate) dicom: dicom::Dicom,
 }
 
 /// `[site]`
@@ -59,7 +62,13 @@ pub(crate) struct Hl7 {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { version: 1, site: Site::default(), model: Model::default(), intake: Intake::default() }
+        Self {
+            version: 1,
+            site: Site::default(),
+            model: Model::default(),
+            intake: Intake::default(),
+            dicom: dicom::Dicom::default(),
+        }
     }
 }
 
@@ -103,6 +112,7 @@ impl Config {
             return Err(format!("version = {} is not known to this release (it reads version 1)", config.version));
         }
         config.zone()?;
+        config.dicom.check()?;
         let charsets = [Some(&config.intake.hl7.assume_charset), config.intake.hl7.charset_override.as_ref()];
         for charset in charsets.into_iter().flatten() {
             if !haechi_intake::hl7::knows_charset(charset) {

@@ -66,7 +66,12 @@ impl std::error::Error for Failure {}
 macro_rules! from_room {
     ($($error:ty),*) => { $(impl From<$error> for Failure { fn from(error: $error) -> Self { Self::from_room(error) } })* };
 }
-from_room!(haechi_record::RecordError, haechi_intake::IntakeError, haechi_hospital::HospitalError);
+from_room!(
+    haechi_record::RecordError,
+    haechi_intake::dicom::ArchiveError,
+    haechi_intake::IntakeError,
+    haechi_hospital::HospitalError
+);
 
 #[cfg(test)]
 mod tests {

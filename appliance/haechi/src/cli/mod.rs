@@ -6,6 +6,7 @@ mod bench;
 mod bundle;
 pub(crate) mod demo;
 mod doctor;
+mod imaging;
 pub(crate) mod import;
 mod patient;
 mod status;
@@ -43,13 +44,16 @@ pub(crate) struct Common {
 pub(crate) enum Command {
     /// Start all roles in the foreground, on this machine only
     Up(up::UpArgs),
-    /// Put files or folders into the record: FHIR JSON/NDJSON(.gz), HL7 v2
+    /// Put files or folders into the record: FHIR JSON/NDJSON(.gz), HL7 v2, DICOM
     Import(import::ImportArgs),
     /// Ask about a patient; every sentence of the answer cites the record
     Ask(ask::AskArgs),
     /// List patients, or show one
     #[command(subcommand)]
     Patient(patient::PatientCommand),
+    /// Imaging studies: list them, or make a small picture of one image
+    #[command(subcommand)]
+    Imaging(imaging::ImagingCommand),
     /// What runs here, which model, how much is in the record
     Status(Common),
     /// What does not work, and what to do about it
@@ -98,6 +102,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Import(args) => import::run(&args),
         Command::Ask(args) => ask::run(&args),
         Command::Patient(command) => patient::run(command),
+        Command::Imaging(command) => imaging::run(command),
         Command::Status(common) => status::run(&common),
         Command::Doctor(common) => doctor::run(&common),
         Command::Bench(command) => bench::run(command),
@@ -127,6 +132,8 @@ mod tests {
             "haechi ask --home d --json --patient 1 --lang ko question",
             "haechi patient list --json --home d",
             "haechi patient show 1 --home d",
+            "haechi imaging list --unmatched --json",
+            "haechi imaging preview 1.2.3 --out f.png --home d",
             "haechi status --json",
             "haechi doctor",
             "haechi bench model --model f --prompt 128 --generate 16 --threads 2 --json",

@@ -126,6 +126,8 @@ impl CoreService {
             }
             CoreRequest::PatientList { find } => json(&self.site.patients(find.as_deref())?),
             CoreRequest::PatientShow { id } => json(&self.site.patient(&id)?),
+            CoreRequest::ImagingList { unmatched } => json(&self.site.imaging(unmatched)?),
+            CoreRequest::ImagingPreview { sop } => json(&self.site.preview(&sop)?),
             CoreRequest::ImportBegin { .. } => self.import(input, replies),
             CoreRequest::ImportFile { .. } | CoreRequest::ImportFileEnd | CoreRequest::ImportEnd => {
                 Err(Failure::new("HAECHI-0115", "an import message came outside an import"))

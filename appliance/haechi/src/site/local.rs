@@ -1,9 +1,10 @@
 //! The site opened in this process: by a command when no appliance runs, and by the core role.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use haechi_ask::answer::Answer;
+use haechi_intake::dicom::{Archive, Preview};
 use haechi_intake::import::{self, Summary};
 use haechi_record::key::Key;
 use haechi_record::store::Store;
@@ -12,10 +13,13 @@ use jiff::tz::TimeZone;
 
 use super::Question;
 use super::model::{InProcessModel, model_file};
-use super::shown::{PatientLine, PatientShown, RecordCounts, Status};
+use super::shown::{PatientLine, PatientShown, PreviewShown, RecordCounts, Status, StudyLine};
 use crate::config::Config;
 use crate::error::Failure;
 use crate::home::Home;
+
+/// Studies that one list shows.
+const LISTED_STUDIES: usize = 10_000;
 
 /// One site, open.
 pub(crate) struct Site {
@@ -23,6 +27,8 @@ pub(crate) struct Site {
     config: Config,
     zone: TimeZone,
     store: Store,
+    /// Opened when images are first needed: what a power cut left over is removed then, which takes a look at every file.
+    archive: OnceLock<Archive>,
     model: Option<Arc<dyn haechi_ask::Model>>,
 }
 
@@ -39,7 +45,7 @@ impl Site {
             None => model_file(&home, &config)?
                 .map(|file| InProcessModel::new(file, config.model.threads) as Arc<dyn haechi_ask::Model>),
         };
-        Ok(Self { home, config, zone, store, model })
+        Ok(Self { home, config, zone, store, archive: OnceLock::new(), model })
     }
 
     /// Answers a question about one patient.
@@ -88,10 +94,39 @@ impl Site {
                 zone: self.zone.clone(),
                 assigning_authority: self.config.intake.hl7.assigning_authority.clone(),
             },
+            images: Some(self.archive()?),
             ..import::Options::default()
         };
         let progress = crate::cli::import::Bar::new();
         Ok(import::import(&self.store, inputs, &options, &progress)?)
+    }
+
+    /// Where images go.
+    pub(crate) fn archive(&self) -> Result<Archive, Failure> {
+        if let Some(archive) = self.archive.get() {
+            return Ok(archive.clone());
+        }
+        let key = Key::load_or_create(&self.home.key_file(), true)?;
+        let settings = self.config.dicom.settings(self.zone.clone(), &self.config.intake.hl7.assigning_authority);
+        let opened = Archive::open(self.store.clone(), &self.home.files_folder(), &key, settings)?;
+        // Of two that opened it at once both are good: one is kept.
+        Ok(self.archive.get_or_init(|| opened).clone())
+    }
+
+    /// Studies; `unmatched`: only those that are nobody's yet.
+    pub(crate) fn imaging(&self, unmatched: bool) -> Result<Vec<StudyLine>, Failure> {
+        Ok(self.archive()?.studies(unmatched, LISTED_STUDIES)?.into_iter().map(StudyLine::of).collect())
+    }
+
+    /// A preview of one instance.
+    pub(crate) fn preview(&self, sop: &str) -> Result<PreviewShown, Failure> {
+        match self.archive()?.preview(sop)? {
+            Some(Preview::Png(png)) => Ok(PreviewShown { png: Some(png), why: None }),
+            Some(Preview::None(why)) => Ok(PreviewShown { png: None, why: Some(why) }),
+            None => Err(Failure::new("HAECHI-0380", "no instance with this SOP Instance UID is here")
+                .effect("nothing was read")
+                .remedy("the ImagingStudy of a study lists its instances")),
+        }
     }
 
     /// Patients whose name or identifier contains `find`.

@@ -15,7 +15,7 @@ use haechi_intake::import::Summary;
 
 pub(crate) use local::Site;
 pub(crate) use model::{RoleModel, model_file};
-pub(crate) use shown::{PatientLine, PatientShown, Status};
+pub(crate) use shown::{PatientLine, PatientShown, PreviewShown, Status, StudyLine};
 
 use crate::error::Failure;
 use crate::home::Home;
@@ -88,6 +88,22 @@ impl Reach {
         match self {
             Self::Here(site) => site.patient(id),
             Self::Running(remote) => remote.patient(id),
+        }
+    }
+
+    /// Lists imaging studies.
+    pub(crate) fn imaging(&self, unmatched: bool) -> Result<Vec<StudyLine>, Failure> {
+        match self {
+            Self::Here(site) => site.imaging(unmatched),
+            Self::Running(remote) => remote.imaging(unmatched),
+        }
+    }
+
+    /// Makes a preview of one instance.
+    pub(crate) fn preview(&self, sop: &str) -> Result<PreviewShown, Failure> {
+        match self {
+            Self::Here(site) => site.preview(sop),
+            Self::Running(remote) => remote.preview(sop),
         }
     }
 

@@ -12,7 +12,7 @@ use haechi_link::client::{Client, ClientSettings};
 use haechi_link::core::{Core, CoreReply, CoreRequest};
 use serde::de::DeserializeOwned;
 
-use super::{PatientLine, PatientShown, Question, Status};
+use super::{PatientLine, PatientShown, PreviewShown, Question, Status, StudyLine};
 use crate::error::Failure;
 use crate::home::Home;
 
@@ -64,6 +64,14 @@ impl Remote {
 
     pub(crate) fn patient(&self, id: &str) -> Result<PatientShown, Failure> {
         self.request(&CoreRequest::PatientShow { id: id.to_owned() })
+    }
+
+    pub(crate) fn imaging(&self, unmatched: bool) -> Result<Vec<StudyLine>, Failure> {
+        self.request(&CoreRequest::ImagingList { unmatched })
+    }
+
+    pub(crate) fn preview(&self, sop: &str) -> Result<PreviewShown, Failure> {
+        self.request(&CoreRequest::ImagingPreview { sop: sop.to_owned() })
     }
 
     pub(crate) fn status(&self) -> Result<Status, Failure> {
