@@ -139,14 +139,11 @@ pub(crate) fn read(
             kind: qualifiers.and_then(|item| item.code((0x0040, 0x0033))),
         },
         birth_date: root.code((0x0010, 0x0030)).as_deref().and_then(date).map(|date| date.to_string()),
-        sex: root.code((0x0010, 0x0040)).and_then(|code| {
-            Some(match code.as_str() {
-                "M" => "male",
-                "F" => "female",
-                "O" => "other",
-                _ => return None,
-            })
-            .map(str::to_owned)
+        sex: root.code((0x0010, 0x0040)).as_deref().and_then(|code| match code {
+            "M" => Some("male".to_owned()),
+            "F" => Some("female".to_owned()),
+            "O" => Some("other".to_owned()),
+            _ => None,
         }),
     };
     Ok((person, header, sop))

@@ -125,7 +125,7 @@ impl Archive {
         study: Option<&str>,
         source: &str,
         received: Timestamp,
-    ) -> Result<(String, String), (Refused, Option<(String, String)>)> {
+    ) -> Result<Named, (Refused, Option<Named>)> {
         let pending = self.receive_file(part, source).map_err(|refused| (refused, None))?;
         let object = (pending.class.clone(), pending.new.sop.clone());
         if study.is_some_and(|study| study != pending.new.study) {
@@ -148,7 +148,10 @@ fn is_dicom(content_type: &str) -> bool {
     content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/dicom")
 }
 
-fn failure(object: Option<(String, String)>, reason: u16) -> Value {
+/// SOP class and instance.
+type Named = (String, String);
+
+fn failure(object: Option<Named>, reason: u16) -> Value {
     let mut item = Map::new();
     if let Some((class, sop)) = object {
         item.insert("00081150".to_owned(), json!({"vr": "UI", "Value": [class]}));

@@ -232,7 +232,7 @@ impl Archive {
         }
         let received = instances.iter().map(|(row, _)| row.received).max().unwrap_or(Timestamp::UNIX_EPOCH);
         let source = instances.first().map(|(row, _)| row.source.clone()).unwrap_or_default();
-        (Value::Object(json), fields.origin(), received, source)
+        (Value::Object(json), fields.origin(study), received, source)
     }
 
     fn report(
@@ -280,7 +280,7 @@ impl Archive {
         fields.add("status", "0040,a493");
         fields.add("effectiveDateTime", "0008,0021");
         fields.add("presentedForm[0].data", "0040,a730");
-        (json, fields.origin(), row.received, row.source.clone())
+        (json, fields.origin(study), row.received, row.source.clone())
     }
 }
 
@@ -296,8 +296,8 @@ impl Fields {
         self.0.push((element.to_owned(), tag.to_owned()));
     }
 
-    fn origin(self) -> Origin {
-        Origin { control_id: String::new(), fields: self.0 }
+    fn origin(self, study: &StudyRow) -> Origin {
+        Origin { control_id: study.state.clone(), fields: self.0 }
     }
 }
 

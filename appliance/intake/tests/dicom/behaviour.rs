@@ -111,6 +111,22 @@ fn one_study_uid_under_two_numbers_stays_two_studies() {
 }
 
 #[test]
+fn a_study_that_loses_an_image_again_says_so() {
+    let site = Site::new();
+    let one = site.file("1", Object::new(1).file());
+    let two = site.file("2", Object::new(2).file());
+    site.import(&[&one]);
+    site.import(&[&two]);
+    let id = only_study(&site).id;
+    assert_eq!(site.resource("ImagingStudy", &id)["numberOfInstances"], 2);
+    // The second was another patient's. What is left is, byte for byte, what the first version said.
+    let corrected = site.file("3", Object { number: "777", ..Object::new(2) }.file());
+    site.import(&[&corrected]);
+    assert_eq!(site.resource("ImagingStudy", &id)["numberOfInstances"], 1);
+    assert_eq!(site.store.versions("ImagingStudy", &id).unwrap().len(), 3);
+}
+
+#[test]
 fn korean_reports_become_text_that_search_finds() {
     let site = Site::new();
     let code = |meaning: &str| {

@@ -60,6 +60,8 @@ pub struct StudyRow {
     pub why: Option<String>,
     /// Current instances.
     pub instances: u64,
+    /// Differs after every change: tells a state that comes back from an old one that is read again.
+    pub state: String,
 }
 
 /// A current instance.
@@ -102,7 +104,8 @@ pub enum Placed {
 }
 
 const STUDY: &str = "SELECT row, uid, system, number, birth_date, sex, id, patient, why,
-    (SELECT count(*) FROM imaging_instance WHERE study = imaging_study.row AND current = 1) FROM imaging_study";
+    (SELECT count(*) FROM imaging_instance WHERE study = imaging_study.row AND current = 1),
+    format('%d-%d', changed, (SELECT max(row) FROM imaging_instance)) FROM imaging_study";
 
 fn study(row: &Row<'_>) -> rusqlite::Result<StudyRow> {
     Ok(StudyRow {
@@ -116,6 +119,7 @@ fn study(row: &Row<'_>) -> rusqlite::Result<StudyRow> {
         patient: row.get(7)?,
         why: row.get(8)?,
         instances: row.get(9)?,
+        state: row.get(10)?,
     })
 }
 
