@@ -57,17 +57,23 @@ impl Identity {
         self.current.read().unwrap_or_else(PoisonError::into_inner).facts.clone()
     }
 
-    /// Renews the leaf if it is due; true if it did. To be called from time to time.
+    /// Takes up a leaf that was put into the folder meanwhile, and renews the leaf if it is due; true if another one is in
+    /// use now. To be called from time to time.
     ///
     /// # Errors
     /// [`CertError`]; the leaf in use stays in use.
-    pub fn renew_if_due(&self, authority: &Authority, now: Timestamp) -> Result<bool, CertError> {
-        if !is_due(&self.current.read().unwrap_or_else(PoisonError::into_inner), &self.names, now) {
-            return Ok(false);
+    pub fn refresh(&self, authority: &Authority, now: Timestamp) -> Result<bool, CertError> {
+        let on_disk = load(&self.path)?.map(|(current, _)| current);
+        let new = match on_disk {
+            Some(current) if !is_due(&current, &self.names, now) => current,
+            _ => make(authority, &self.path, &self.names, now)?,
+        };
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let other = current.facts != new.facts;
+        if other {
+            *current = new;
         }
-        let new = make(authority, &self.path, &self.names, now)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(true)
+        Ok(other)
     }
 }
 
@@ -126,10 +132,15 @@ mod tests {
         let open = |at| Identity::open(&authority, dir.path(), &site, at).unwrap();
         let first = open(day(0));
         assert_eq!(open(day(59)).facts(), first.facts(), "the same one, from its file");
-        assert!(!first.renew_if_due(&authority, day(60)).unwrap());
-        assert!(first.renew_if_due(&authority, day(61)).unwrap());
+        assert!(!first.refresh(&authority, day(60)).unwrap());
+        assert!(first.refresh(&authority, day(61)).unwrap());
         assert_eq!(first.facts().days_left(day(61)), crate::authority::LEAF_DAYS);
         assert_eq!(open(day(62)).facts(), first.facts());
+        // One that a person had made is taken up.
+        authority.issue(&dir.path().join(SERVER_FILE), Purpose::Server, &site, day(63)).unwrap();
+        let before = first.facts();
+        assert!(first.refresh(&authority, day(63)).unwrap());
+        assert_ne!(first.facts(), before);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! The same words stand in docs/src/configuration.md.
 
 pub(crate) mod dicom;
+pub(crate) mod tls;
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -18,6 +19,7 @@ pub(crate) struct Config {
     pub(crate) site: Site,
     pub(crate) model: Model,
     pub(crate) intake: Intake,
+    pub(crate) tls: tls::Tls,
     pub(crate) dicom: dicom::Dicom,
 }
 
@@ -67,6 +69,7 @@ impl Default for Config {
             site: Site::default(),
             model: Model::default(),
             intake: Intake::default(),
+            tls: tls::Tls::default(),
             dicom: dicom::Dicom::default(),
         }
     }
@@ -120,6 +123,13 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// What the door opens.
+    pub(crate) fn listeners(&self) -> Vec<haechi_door::Listener> {
+        let dicom =
+            self.dicom.listen.map(|address| haechi_door::Listener { name: dicom::LISTENER.to_owned(), address });
+        dicom.into_iter().collect()
     }
 
     /// The site's time zone.

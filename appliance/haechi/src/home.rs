@@ -75,6 +75,14 @@ impl Home {
     pub(crate) fn core_socket(&self) -> PathBuf {
         self.run_folder().join("core.sock")
     }
+    /// Where the core takes the door's connections.
+    pub(crate) fn door_socket(&self) -> PathBuf {
+        self.run_folder().join("door.sock")
+    }
+    /// Certificates and their keys.
+    pub(crate) fn certs_folder(&self) -> PathBuf {
+        self.0.join("certs")
+    }
     pub(crate) fn model_socket(&self) -> PathBuf {
         self.run_folder().join("model.sock")
     }

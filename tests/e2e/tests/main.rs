@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends here")]
 
 mod command_line;
+mod images;
 mod kill;
 mod roles;
 mod third_party;

@@ -4,6 +4,7 @@
 mod ask;
 mod bench;
 mod bundle;
+mod cert;
 pub(crate) mod demo;
 mod doctor;
 mod imaging;
@@ -61,6 +62,9 @@ pub(crate) enum Command {
     /// The benchmarks that the docs quote
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// The site's certificates
+    #[command(subcommand)]
+    Cert(cert::CertCommand),
     /// Make model files
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
@@ -70,6 +74,9 @@ pub(crate) enum Command {
     /// Role: records and answers (started by `up`)
     #[command(hide = true)]
     Core(Common),
+    /// Role: the listeners (started by `up`)
+    #[command(hide = true)]
+    Door(roles::door::DoorArgs),
     /// Role: the model (started by `up`)
     #[command(hide = true)]
     Model(Common),
@@ -106,9 +113,11 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Status(common) => status::run(&common),
         Command::Doctor(common) => doctor::run(&common),
         Command::Bench(command) => bench::run(command),
+        Command::Cert(command) => cert::run(command),
         Command::Bundle(command) => bundle::run(command),
         Command::Demo(command) => demo::run(command),
         Command::Core(common) => roles::core::run(common.home),
+        Command::Door(args) => roles::door::run(args),
         Command::Model(common) => roles::model::run(common.home),
     }
 }
@@ -142,6 +151,8 @@ mod tests {
             "haechi bench quoting --model f --json",
             "haechi bench make-model --shape l1-tiny --quant q4_k_m --out f --seed 2",
             "haechi bundle build --from d --quant q5_k_m --out f --imatrix i --json",
+            "haechi cert list --json --home d",
+            "haechi cert client lab --home d",
             "haechi demo generate --patients 3 --seed 1 --out d",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

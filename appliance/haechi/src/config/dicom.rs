@@ -7,6 +7,8 @@ use haechi_intake::dicom::{Caller, ServiceSettings, Settings};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+/// The listener's name at the door.
+pub(crate) const LISTENER: &str = "dicom";
 /// Longest AE title (PS3.5 table 6.2-1).
 const MAX_TITLE_CHARS: usize = 16;
 /// Data units shorter than this make a transfer slow, longer ones cost memory for each association.
@@ -99,7 +101,6 @@ impl Dicom {
     }
 
     /// What the listener's room needs. Callers were checked when the file was read.
-    #[allow(dead_code, reason = "taken up when the doorway leads to this room")]
     pub(crate) fn service(&self) -> ServiceSettings {
         ServiceSettings {
             ae_title: self.ae_title.clone(),

@@ -1,17 +1,26 @@
 //! `haechi core`: holds the record and answers. Touches no network.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use haechi_ask::Event;
 use haechi_ask::plan::Language;
+use haechi_certs::tls::Clients;
 use haechi_intake::import::Input as ImportInput;
 use haechi_link::core::{Core, CoreReply, CoreRequest};
 use haechi_link::server::{Call, Input, Inputs, Replies, Server, ServerSettings, Service};
 use serde::Serialize;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use super::certificates::Certificates;
+use super::doorway::{Doorway, Entrance};
+use super::images::{self, Images};
 use super::{GRACE, begin, runtime, stop_signal};
+use crate::config::Config;
+use crate::config::dicom::LISTENER;
 use crate::error::Failure;
 use crate::home::Home;
 use crate::site::{Question, RoleModel, Site};
@@ -33,16 +42,28 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
     let runtime = runtime()?;
     runtime.block_on(async {
         let model = RoleModel::new(&home, tokio::runtime::Handle::current());
-        let has_model = {
-            let config = crate::config::Config::load(&home)?;
-            crate::site::model_file(&home, &config)?.is_some()
-        };
+        let config = Config::load(&home)?;
+        let has_model = crate::site::model_file(&home, &config)?.is_some();
         let site = Site::open(home.clone(), has_model.then_some(model as Arc<dyn haechi_ask::Model>))?; // unseals the key, migrates
         let settings = ServerSettings { grace: GRACE, ..ServerSettings::default() };
         let server = Server::bind::<Core>(&home.core_socket(), settings).map_err(Failure::from_room)?;
         log::info!("ready at {}", home.core_socket().display());
         let stopping = Arc::new(tokio::sync::Notify::new());
-        let service = Arc::new(CoreService { home, site: Arc::new(site), stopping: Arc::clone(&stopping) });
+        let site = Arc::new(site);
+        let (tell, stopped) = watch::channel(false);
+        let mut beside = JoinSet::new();
+        if !config.listeners().is_empty() {
+            listen(&home, &config, &site, &stopped, &mut beside)?;
+        }
+        let images = images::look_after(Arc::clone(&site));
+        let mut stop_images = stopped.clone();
+        beside.spawn(async move {
+            tokio::select! {
+                () = images => {}
+                _ = stop_images.changed() => {}
+            }
+        });
+        let service = Arc::new(CoreService { home, site, stopping: Arc::clone(&stopping) });
         let stop = async {
             tokio::select! {
                 () = stopping.notified() => {}
@@ -52,8 +73,52 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
             }
         };
         server.serve(service, stop).await;
+        tell.send_replace(true);
+        while beside.join_next().await.is_some() {}
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Opens the rooms behind the door's listeners; what serves them runs in `beside` until `stopped`.
+fn listen(
+    home: &Home,
+    config: &Config,
+    site: &Arc<Site>,
+    stopped: &watch::Receiver<bool>,
+    beside: &mut JoinSet<()>,
+) -> Result<(), Failure> {
+    let certificates = Arc::new(Certificates::open(home, config)?);
+    let until_stopped = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.changed().await) };
+    let entrances = entrances(home, config, site, &certificates)?;
+    let doorway = Doorway::open(&home.door_socket(), entrances)?;
+    beside.spawn(doorway.serve(until_stopped(stopped.clone())));
+    let stop = until_stopped(stopped.clone());
+    beside.spawn(async move {
+        tokio::select! {
+            () = certificates.look_after() => {}
+            () = stop => {}
+        }
+    });
+    Ok(())
+}
+
+/// The room of each listener, by the listener's name.
+fn entrances(
+    _home: &Home,
+    config: &Config,
+    site: &Arc<Site>,
+    certificates: &Certificates,
+) -> Result<HashMap<String, Entrance>, Failure> {
+    let mut entrances = HashMap::new();
+    if config.dicom.listen.is_some() {
+        let tls = match config.dicom.tls {
+            true => Some(certificates.server(Clients::Anybody, &[])?),
+            false => None,
+        };
+        let room = Arc::new(Images::open(config, site)?);
+        entrances.insert(LISTENER.to_owned(), Entrance { room, tls });
+    }
+    Ok(entrances)
 }
 
 struct CoreService {

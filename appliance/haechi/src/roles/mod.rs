@@ -1,9 +1,14 @@
 //! The long-running processes. `haechi up` is their parent in development; systemd is in a package.
 
+mod certificates;
 pub(crate) mod core;
+pub(crate) mod door;
+pub(crate) mod doorway;
+pub(crate) mod images;
 pub(crate) mod model;
 pub(crate) mod supervisor;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,11 +22,16 @@ pub(crate) const ROLE_VARIABLE: &str = "HAECHI_ROLE";
 pub(crate) const GRACE: Duration = Duration::from_secs(3);
 
 /// What every role does first: it dies with its parent, so that a killed `haechi up` leaves nothing behind.
-fn begin(home: Option<PathBuf>) -> Result<Home, Failure> {
+fn tie_to_parent() {
     let ended = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
     if let Err(error) = ended {
         log::warn!("cannot be tied to the parent's life ({error}); stop this role by hand if `haechi up` is killed");
     }
+}
+
+/// The beginning of a role that works on a home.
+fn begin(home: Option<PathBuf>) -> Result<Home, Failure> {
+    tie_to_parent();
     let home = Home::at(home);
     home.create()?;
     Ok(home)
@@ -50,6 +60,11 @@ async fn stop_signal() -> Result<(), Failure> {
     Ok(())
 }
 
+/// The arguments of a role that works on a home.
+fn at_home(home: &Home) -> Vec<OsString> {
+    vec!["--home".into(), home.path().into()]
+}
+
 /// Starts the roles of `home` and keeps them until a stop signal.
 pub(crate) fn up(home: Home) -> Result<(), Failure> {
     let config = crate::config::Config::load(&home)?; // before anything is started
@@ -60,14 +75,20 @@ pub(crate) fn up(home: Home) -> Result<(), Failure> {
         match model {
             Some(file) => {
                 log::info!("model {}", file.display());
-                roles.spawn(supervisor::keep("model", home.clone(), stop.clone()));
+                roles.spawn(supervisor::keep("model", at_home(&home), stop.clone()));
             }
             None => log::warn!(
                 "no model in {}: answers are assembled from the record as always, note summaries only quote",
                 home.models_folder().display()
             ),
         }
-        roles.spawn(supervisor::keep("core", home.clone(), stop));
+        roles.spawn(supervisor::keep("core", at_home(&home), stop.clone()));
+        let listeners = config.listeners();
+        if !listeners.is_empty() {
+            let mut args = vec!["--core".into(), home.door_socket().into_os_string()];
+            args.extend(listeners.iter().flat_map(|listener| ["--listen".into(), listener.to_string().into()]));
+            roles.spawn(supervisor::keep("door", args, stop));
+        }
         let stopped = tokio::select! {
             stopped = stop_signal() => stopped,
             // A role ends by itself only if it cannot be started at all.

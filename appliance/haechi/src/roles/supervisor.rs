@@ -1,5 +1,6 @@
 //! Keeps child roles running: restarts with growing pauses, stops them in order within five seconds.
 
+use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -8,19 +9,22 @@ use tokio::sync::watch;
 
 use super::{GRACE, ROLE_VARIABLE};
 use crate::error::Failure;
-use crate::home::Home;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A role that lived this long was well: its next crash starts again with the shortest pause.
 const WELL_AFTER: Duration = Duration::from_secs(60);
 
-/// Keeps `role` alive until `stop` says so.
-pub(crate) async fn keep(role: &'static str, home: Home, mut stop: watch::Receiver<bool>) -> Result<(), Failure> {
+/// Keeps `role`, started with `args`, alive until `stop` says so.
+pub(crate) async fn keep(
+    role: &'static str,
+    args: Vec<OsString>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Failure> {
     let mut pause = FIRST_PAUSE;
     while !*stop.borrow() {
         let started = Instant::now();
-        let mut child = spawn(role, &home)?;
+        let mut child = spawn(role, &args)?;
         let ended = tokio::select! {
             ended = child.wait() => ended,
             _ = stop.changed() => return end(role, child).await,
@@ -45,7 +49,7 @@ fn next_pause(pause: Duration, lived: Duration) -> Duration {
     if lived >= WELL_AFTER { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) }
 }
 
-fn spawn(role: &'static str, home: &Home) -> Result<Child, Failure> {
+fn spawn(role: &'static str, args: &[OsString]) -> Result<Child, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new("HAECHI-0122", format_args!("the {role} role cannot be started: {error}"))
             .remedy("check that the haechi program is still where it was started from")
@@ -53,8 +57,7 @@ fn spawn(role: &'static str, home: &Home) -> Result<Child, Failure> {
     // The very file that runs now, also when it was replaced on disk meanwhile.
     Command::new("/proc/self/exe")
         .arg(role)
-        .arg("--home")
-        .arg(home.path())
+        .args(args)
         .env(ROLE_VARIABLE, role)
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -113,6 +113,14 @@ impl Site {
         Ok(self.archive.get_or_init(|| opened).clone())
     }
 
+    /// Writes studies into the chart that changed, as when their patient has come.
+    pub(crate) fn settle_images(&self) -> Result<(), Failure> {
+        if self.store.has_changed_studies()? {
+            self.archive()?.refresh(Timestamp::now())?;
+        }
+        Ok(())
+    }
+
     /// Studies; `unmatched`: only those that are nobody's yet.
     pub(crate) fn imaging(&self, unmatched: bool) -> Result<Vec<StudyLine>, Failure> {
         Ok(self.archive()?.studies(unmatched, LISTED_STUDIES)?.into_iter().map(StudyLine::of).collect())

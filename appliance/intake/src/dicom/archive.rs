@@ -137,6 +137,12 @@ impl Refused {
         Self::new(RefusedKind::CutOff, format!("the object could not be read to its end: {error}"))
     }
 
+    /// Of the record, while an object was committed.
+    pub(crate) fn record(error: &RecordError) -> Self {
+        let full = matches!(error, RecordError::DiskFull { .. });
+        Self::new(if full { RefusedKind::Full } else { RefusedKind::Failed }, error.to_string())
+    }
+
     fn files(error: &FilesError) -> Self {
         let kind = if error.is_full() { RefusedKind::Full } else { RefusedKind::Failed };
         Self::new(kind, error.to_string())

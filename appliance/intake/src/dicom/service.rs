@@ -392,9 +392,7 @@ impl Service {
                     let mut reader = Pieces { queue, piece: io::Cursor::new(Vec::new()), ended: false };
                     let pending = archive.receive_dataset(&meta, &mut reader, &caller)?;
                     let problem = pending.problem.clone();
-                    archive
-                        .commit(&[pending], received)
-                        .map_err(|error| Refused::new(RefusedKind::Failed, error.to_string()))?;
+                    archive.commit(&[pending], received).map_err(|error| Refused::record(&error))?;
                     Ok(problem)
                 });
                 Ok(Some(Incoming { command, context: context.id, pieces, work }))

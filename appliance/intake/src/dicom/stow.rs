@@ -139,7 +139,7 @@ impl Archive {
                 debug_assert!(matches!(placed.as_slice(), [Placed::New | Placed::Replaced | Placed::Unchanged]));
                 Ok(object)
             }
-            Err(error) => Err((Refused::new(RefusedKind::Failed, error.to_string()), Some(object))),
+            Err(error) => Err((Refused::record(&error), Some(object))),
         }
     }
 }

@@ -305,13 +305,16 @@ impl Draft {
         let digest = Digest::from(std::mem::take(&mut self.hash).finalize());
         let kept = Kept { digest, bytes: self.bytes };
         let place = self.store.path(&digest);
-        if place.exists() {
+        let there = fs::metadata(&place).ok().map(|meta| meta.len());
+        if there.is_some() && self.store.check(&digest).is_ok() {
             return Ok(kept); // dropping the draft removes it
         }
         let folder = place.parent().unwrap_or(&self.store.shared.folder).to_owned();
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed(&folder))?;
         fs::rename(&self.path, &place).map_err(failed(&place))?;
         self.counted = 0; // the file holds it now
+        // What was there was damaged: the new one heals it.
+        self.store.shared.used.fetch_sub(there.unwrap_or(0), Ordering::Relaxed);
         for folder in [folder.as_path(), &self.store.shared.folder] {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(folder))?;
         }

@@ -88,6 +88,10 @@ fn a_tampered_byte_is_named_and_never_given_out() {
         assert!(plain.starts_with(&read), "{at}: only checked bytes are given out");
         assert!(store.check(&kept.digest).is_err());
     }
+    // The same bytes stored again heal it.
+    assert_eq!(put(&store, &plain), kept);
+    assert_eq!(get(&store, &kept).unwrap(), plain);
+    assert_eq!(store.used_bytes(), whole.len() as u64);
     // Whole chunks of another file, or in another order, do not open either.
     let mut swapped = whole.clone();
     let (one, two) = (HEADER_AND_CHUNK, HEADER_AND_CHUNK + SEALED);

@@ -1,0 +1,223 @@
+//! Where the door's connections enter the core: each is led to the room that its listener belongs to. TLS ends here.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use haechi_link::peer::{Allowed, Peer, own_uid};
+use haechi_link::{Forwarded, Socket};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+use crate::error::Failure;
+
+/// Connections at once through all listeners. The door bounds each listener; this bounds the core's memory.
+const CONNECTIONS: usize = 1024;
+
+/// The door has this long to say whose connection it is.
+const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A peer has this long for its TLS handshake.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// After the stop signal, so long for connections to end by themselves. What was acknowledged is on disk already.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What a room reads from and writes to.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// One connection on its way into a room.
+#[allow(dead_code, reason = "taken up with the first listener")]
+pub(crate) struct Connection {
+    /// The peer's bytes, in clear.
+    pub(crate) stream: Box<dyn Stream>,
+    /// Its address, as the kernel gave it to the door.
+    pub(crate) peer: SocketAddr,
+    /// The subject of its client certificate, where the listener asks for one.
+    pub(crate) client: Option<String>,
+}
+
+/// A room that serves connections.
+pub(crate) trait Room: Send + Sync {
+    /// Serves one connection to its end.
+    fn take(self: Arc<Self>, connection: Connection) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// A listener's room and its TLS settings; `None`: in clear.
+#[derive(Clone)]
+pub(crate) struct Entrance {
+    pub(crate) room: Arc<dyn Room>,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+}
+
+/// The core's end of the door.
+pub(crate) struct Doorway {
+    socket: Socket,
+    entrances: Arc<HashMap<String, Entrance>>,
+}
+
+impl Doorway {
+    /// Listens for the door at `path`. `entrances`: by the listener's name.
+    pub(crate) fn open(path: &Path, entrances: HashMap<String, Entrance>) -> Result<Self, Failure> {
+        let socket = Socket::bind("core", path).map_err(Failure::from_room)?;
+        Ok(Self { socket, entrances: Arc::new(entrances) })
+    }
+
+    /// Leads connections to their rooms until `stop` completes.
+    pub(crate) async fn serve(self, stop: impl Future<Output = ()> + Send) {
+        let mut connections = JoinSet::new();
+        tokio::pin!(stop);
+        loop {
+            let stream = tokio::select! {
+                () = &mut stop => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = self.socket.accept() => match accepted {
+                    Ok(stream) => stream,
+                    Err(error) => {
+                        log::warn!("HAECHI-0145: the core cannot take a connection from the door: {error}");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
+                },
+            };
+            if connections.len() < CONNECTIONS {
+                connections.spawn(lead(stream, Arc::clone(&self.entrances)));
+            }
+        }
+        let ended = async { while connections.join_next().await.is_some() {} };
+        if timeout(GRACE, ended).await.is_err() {
+            connections.abort_all();
+        }
+    }
+}
+
+async fn lead(mut stream: UnixStream, entrances: Arc<HashMap<String, Entrance>>) {
+    let admitted = Peer::of(&stream).is_ok_and(|peer| Allowed::OwnUser.admits(peer, own_uid()));
+    if !admitted {
+        log::warn!("HAECHI-0146: a process of another user knocked at the door's socket and was turned away");
+        return;
+    }
+    let head = match timeout(HEAD_PATIENCE, Forwarded::read_from(&mut stream)).await {
+        Ok(Ok(head)) => head,
+        Ok(Err(error)) => return log::warn!("HAECHI-0147: a connection from the door is refused: {error}"),
+        Err(_) => return log::warn!("HAECHI-0147: a connection from the door is refused: its head did not come"),
+    };
+    let Some(entrance) = entrances.get(&head.listener) else {
+        return log::warn!(
+            "HAECHI-0148: the door has a listener `{}` that the core does not serve; restart the appliance after changing haechi.toml",
+            head.listener
+        );
+    };
+    let Some(tls) = &entrance.tls else {
+        return Arc::clone(&entrance.room)
+            .take(Connection { stream: Box::new(stream), peer: head.peer, client: None })
+            .await;
+    };
+    match timeout(HANDSHAKE_PATIENCE, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let client = certificates.and_then(<[_]>::first).and_then(|leaf| haechi_certs::Facts::of(leaf).ok());
+            let client = client.map(|facts| facts.subject);
+            let connection = Connection { stream: Box::new(stream), peer: head.peer, client };
+            Arc::clone(&entrance.room).take(connection).await;
+        }
+        // Scanners and wrong clients are a matter of every day; the interface engineer looks for just this line.
+        Ok(Err(error)) => log::info!("`{}`: no TLS with {}: {error}", head.listener, head.peer.ip()),
+        Err(_) => log::info!("`{}`: no TLS with {}: the handshake took too long", head.listener, head.peer.ip()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haechi_certs::tls::{Clients, Versions, server_config};
+    use haechi_certs::{Authority, Identity, Purpose};
+    use haechi_door::{Door, Listener, Settings};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+    /// Answers with what it knows of its caller, then with what the caller says.
+    struct Echo;
+
+    impl Room for Echo {
+        fn take(self: Arc<Self>, mut connection: Connection) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(async move {
+                let about = format!("{} {}\n", connection.peer.ip(), connection.client.unwrap_or_default());
+                connection.stream.write_all(about.as_bytes()).await.unwrap();
+                let (mut read, mut write) = tokio::io::split(connection.stream);
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+                let _ = write.shutdown().await;
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_reach_their_room_through_the_door_in_clear_and_under_tls() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = jiff::Timestamp::now(); // rustls looks at the clock
+        let authority = Authority::open_or_create(dir.path(), "Test", now).unwrap();
+        let identity = Identity::open(&authority, dir.path(), &["localhost".to_owned()], now).unwrap();
+        let pem = dir.path().join("lab.pem");
+        authority.issue(&pem, Purpose::Client, &["lab".to_owned()], now).unwrap();
+        let clients = Clients::Under(vec![authority.root().clone()]);
+        let tls = server_config(identity, clients, Versions::Tls13, &[]).unwrap();
+        let room: Arc<dyn Room> = Arc::new(Echo);
+        let entrances = HashMap::from([
+            ("mllp:lab".to_owned(), Entrance { room: Arc::clone(&room), tls: None }),
+            ("https".to_owned(), Entrance { room, tls: Some(tls) }),
+        ]);
+        let path = dir.path().join("door.sock");
+        let doorway = Doorway::open(&path, entrances).unwrap();
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let until = |mut stopped: tokio::sync::watch::Receiver<bool>| async move { drop(stopped.changed().await) };
+        let core = tokio::spawn(doorway.serve(until(stopped.clone())));
+        let listeners: Vec<Listener> =
+            ["mllp:lab=127.0.0.1:0", "https=127.0.0.1:0", "dicom=127.0.0.1:0"].map(|text| text.parse().unwrap()).into();
+        let door = Door::open(&listeners, path, Settings::default()).await.unwrap();
+        let addresses: Vec<SocketAddr> = door.addresses().into_iter().map(|(_, address)| address).collect();
+        let door = tokio::spawn(door.serve(until(stopped)));
+
+        let mut plain = TcpStream::connect(addresses[0]).await.unwrap();
+        plain.write_all(b"hello").await.unwrap();
+        plain.shutdown().await.unwrap();
+        let mut text = String::new();
+        plain.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "127.0.0.1 \nhello");
+
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.root().clone()).unwrap();
+        let file = std::fs::read(&pem).unwrap();
+        let chain = CertificateDer::pem_slice_iter(&file).map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_slice(&file).unwrap();
+        let client = ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain, key).unwrap();
+        let outside = TcpStream::connect(addresses[1]).await.unwrap();
+        let connector = TlsConnector::from(Arc::new(client));
+        let mut secret = connector.connect("localhost".try_into().unwrap(), outside).await.unwrap();
+        secret.write_all(b"hello").await.unwrap();
+        secret.shutdown().await.unwrap();
+        text.clear();
+        secret.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "127.0.0.1 CN=lab\nhello");
+
+        // A listener that nobody serves: closed, unheard.
+        let mut nobody = TcpStream::connect(addresses[2]).await.unwrap();
+        assert_eq!(nobody.read(&mut [0; 8]).await.unwrap_or(0), 0);
+
+        stop.send_replace(true);
+        core.await.unwrap();
+        door.await.unwrap();
+    }
+}
