@@ -28,15 +28,16 @@ fn images_are_imported_listed_previewed_and_asked_about() {
     let image = data.join("dicom/pydicom/CT_small.dcm");
     let site = Site::new();
     let patient = site.beside("patient.json");
-    // The sender names no issuer and a birth date; the record's number stands in another system.
     std::fs::write(&patient, PATIENT).unwrap();
     let summary = site.json(&["import", image.to_str().unwrap()]);
     assert_eq!(summary["instances"], 1, "{summary}");
     let unmatched = site.json(&["imaging", "list", "--unmatched"]);
     assert!(unmatched[0]["why"].as_str().unwrap().contains("no patient has this number"), "{unmatched}");
     let _ = site.json(&["import", patient.to_str().unwrap()]);
+    // The sender names neither issuer nor birth date: a bare number that somebody has elsewhere is no proof.
     let listed = site.json(&["imaging", "list"]);
     assert_eq!(instances(&listed), 1);
+    assert!(listed[0]["why"].as_str().unwrap().contains("confirms the number"), "{listed}");
     let id = listed[0]["id"].as_str().unwrap();
     assert!(!id.is_empty());
     let out = site.beside("preview.png");
