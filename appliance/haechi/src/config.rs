@@ -1,6 +1,7 @@
 //! `haechi.toml`: what a site may set. Read before anything is opened; unknown keys are refused.
 //! The same words stand in docs/src/configuration.md.
 
+pub(crate) mod dicom;
 pub(crate) mod feed;
 mod terminology;
 pub(crate) mod tls;
@@ -23,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) terminology: terminology::Terminology,
     pub(crate) feed: Vec<feed::Feed>,
     pub(crate) tls: tls::Tls,
+    pub(crate) dicom: dicom::Dicom,
 }
 
 /// `[site]`
@@ -80,6 +82,7 @@ impl Default for Config {
             terminology: terminology::Terminology::default(),
             feed: Vec::new(),
             tls: tls::Tls::default(),
+            dicom: dicom::Dicom::default(),
         }
     }
 }
@@ -124,6 +127,7 @@ impl Config {
             return Err(format!("version = {} is not known to this release (it reads version 1)", config.version));
         }
         config.zone()?;
+        config.dicom.check()?;
         let charsets = [Some(&config.intake.hl7.assume_charset), config.intake.hl7.charset_override.as_ref()];
         for charset in charsets.into_iter().flatten() {
             if !haechi_intake::hl7::knows_charset(charset) {
@@ -136,7 +140,9 @@ impl Config {
 
     /// What the door opens.
     pub(crate) fn listeners(&self) -> Vec<haechi_door::Listener> {
-        self.feed_listeners()
+        let dicom =
+            self.dicom.listen.map(|address| haechi_door::Listener { name: dicom::LISTENER.to_owned(), address });
+        self.feed_listeners().into_iter().chain(dicom).collect()
     }
 
     /// The site's time zone.

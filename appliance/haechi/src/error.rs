@@ -69,6 +69,7 @@ macro_rules! from_room {
 from_room!(
     haechi_record::RecordError,
     haechi_record::terminology::TerminologyError,
+    haechi_intake::dicom::ArchiveError,
     haechi_intake::IntakeError,
     haechi_hospital::HospitalError
 );

@@ -66,6 +66,10 @@ impl Home {
     pub(crate) fn key_file(&self) -> PathBuf {
         self.record_folder().join("key")
     }
+    /// Images, encrypted.
+    pub(crate) fn files_folder(&self) -> PathBuf {
+        self.record_folder().join("files")
+    }
     pub(crate) fn models_folder(&self) -> PathBuf {
         self.0.join("models")
     }

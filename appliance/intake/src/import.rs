@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::num::NonZero;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -38,6 +38,8 @@ pub struct Options {
     pub hl7: Hl7Settings,
     /// Worker threads; 0: one for each processor.
     pub threads: usize,
+    /// Where images go; `None`: they are put aside.
+    pub images: Option<crate::dicom::Archive>,
 }
 
 impl Default for Options {
@@ -49,7 +51,7 @@ impl Default for Options {
             zone: TimeZone::UTC,
             assigning_authority: String::new(),
         };
-        Options { received: Timestamp::UNIX_EPOCH, hl7, threads: 0 }
+        Options { received: Timestamp::UNIX_EPOCH, hl7, threads: 0, images: None }
     }
 }
 
@@ -85,9 +87,12 @@ pub struct Summary {
     pub resources: u64,
     /// HL7 v2 messages taken, those that were there already included.
     pub messages: u64,
+    /// DICOM objects taken, those that were there already included.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub instances: u64,
     /// Different patients they were about.
     pub patients: u64,
-    /// Resources and messages that were there already.
+    /// Resources, messages and DICOM objects that were there already.
     pub unchanged: u64,
     /// What was put aside: at most the first 10,000 items.
     pub rejected: Vec<Rejected>,
@@ -125,6 +130,9 @@ pub(crate) struct Shared<'s> {
     pub(crate) committed: AtomicU64,
     /// Resources whose patient is named by an identifier that nobody has yet: tried again when all FHIR is in.
     pub(crate) deferred: Mutex<working::Deferred>,
+    /// DICOM objects taken, and those of them that were there already.
+    pub(crate) instances: AtomicU64,
+    pub(crate) unchanged_instances: AtomicU64,
 }
 
 /// The files that `paths` name, in the order in which an import reads them: for a caller that hands over their bytes.
@@ -159,6 +167,8 @@ pub fn import(
         read: AtomicU64::new(0),
         committed: AtomicU64::new(0),
         deferred: Mutex::default(),
+        instances: AtomicU64::new(0),
+        unchanged_instances: AtomicU64::new(0),
     });
     let workers = match options.threads {
         0 => std::thread::available_parallelism().map_or(2, NonZero::get),
@@ -189,6 +199,14 @@ pub fn import(
     });
     progress.end();
     stored?;
+    summary.instances = shared.instances.load(Ordering::Acquire);
+    summary.unchanged += shared.unchanged_instances.load(Ordering::Acquire);
+    // Last, so that studies find patients that came in the same import.
+    if let Some(images) = &options.images {
+        let said = images.refresh(Timestamp::MAX)?;
+        summary.resources += said.resources;
+        patients.extend(said.patients.iter().map(|patient| writing::short(patient)));
+    }
     summary.patients = u64::try_from(patients.len()).unwrap_or(u64::MAX);
     summary.seconds = started.elapsed().as_secs_f64();
     Ok(summary)

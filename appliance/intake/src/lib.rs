@@ -4,15 +4,17 @@
 //! FHIR. A bad message or resource is put aside with its place and reason, and the rest goes in.
 //!
 //! Reading order: [`import`], `input` (files and folders), `sniff` (what a file is), [`fhir`] and `blocks` and [`hl7`]
-//! (what it holds), `reading`, `mapping`, `working`, `writing` (the steps of the pipeline), `changes` (what is done to whole
-//! charts), `budget` (why memory stays flat), [`mllp`] (the same for what feeds bring).
+//! (what it holds), [`dicom`] and `images`, `reading`, `mapping`, `working`, `writing` (the steps of the pipeline), `changes`
+//! (what is done to whole charts), `budget` (why memory stays flat), [`mllp`] (the same for what feeds bring).
 
 mod blocks;
 mod budget;
 mod changes;
+pub mod dicom;
 mod error;
 pub mod fhir;
 pub mod hl7;
+mod images;
 pub mod import;
 mod input;
 mod mapping;

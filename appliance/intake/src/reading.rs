@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 use crate::blocks::{Block, Blocks, MAX_MESSAGE_BYTES};
 use crate::fhir::{Found, Item, Place, bundle, lines};
 use crate::hl7;
+use crate::images::Images;
 use crate::import::Shared;
 use crate::input::Source;
 use crate::mapping::{Mapping, Message, whole_message};
@@ -34,10 +35,11 @@ const OVERHEAD_BYTES: usize = 1024;
 pub(crate) fn read(shared: &Shared<'_>, sources: &[Source<'_>], to_workers: &Sender<Job>) {
     let mut out = Out { shared, to_workers, number: 0, gathered: Vec::new(), bytes: 0, last: false };
     let mut messages = Vec::new();
+    let mut images = Images::new(shared);
     for source in sources {
         let before = shared.read.load(Ordering::Relaxed);
         let mut done = source.bytes;
-        match fhir_file(source, &mut out) {
+        match fhir_file(source, &mut out, &mut images, sources.len() == 1) {
             Ok(Next::Messages) => {
                 messages.push(source);
                 done = 0;
@@ -55,7 +57,7 @@ pub(crate) fn read(shared: &Shared<'_>, sources: &[Source<'_>], to_workers: &Sen
         shared.progress.read(shared.read.load(Ordering::Relaxed));
     }
     // Patients that came after their resources are in the record once everything in hand is committed.
-    if !out.flush() || !shared.budget.wait_empty() {
+    if !images.flush(&mut out) || !out.flush() || !shared.budget.wait_empty() {
         return;
     }
     let deferred = std::mem::take(&mut *shared.deferred.lock().unwrap_or_else(PoisonError::into_inner));
@@ -90,16 +92,17 @@ enum Next {
     Stop,
 }
 
-fn fhir_file(source: &Source<'_>, out: &mut Out<'_>) -> io::Result<Next> {
+fn fhir_file(source: &Source<'_>, out: &mut Out<'_>, images: &mut Images<'_>, alone: bool) -> io::Result<Next> {
     let open = || without_mark(source.open(&out.shared.read)?);
     let mut reader = open()?;
     let mut head = Vec::new();
     reader.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     let whole = head.len() < HEAD_BYTES;
     let place = Place { file: source.name.clone(), line: Some(1), entry: None };
-    let reader = Cursor::new(&head).chain(reader);
+    let mut reader = Cursor::new(&head).chain(reader);
     let alive = match format(&head, whole, &source.name) {
         Format::Hl7 => return Ok(Next::Messages),
+        Format::Dicom => images.take(&mut reader, &place, alone, out),
         Format::Not(reason) => {
             let place = Place { line: None, ..place };
             out.take(Found::Rejected(place.reject(None, None, reason), None))
@@ -131,7 +134,7 @@ fn without_mark<R: Read>(mut reader: BufReader<R>) -> io::Result<BufReader<R>> {
 }
 
 /// Where what was read goes on to: gathered into jobs, within the budget.
-struct Out<'o> {
+pub(crate) struct Out<'o> {
     shared: &'o Shared<'o>,
     to_workers: &'o Sender<Job>,
     number: u64,
@@ -143,7 +146,7 @@ struct Out<'o> {
 
 impl Out<'_> {
     /// Takes one resource. `false`: stop.
-    fn take(&mut self, found: Found) -> bool {
+    pub(crate) fn take(&mut self, found: Found) -> bool {
         self.bytes += OVERHEAD_BYTES
             + match &found {
                 Found::Resource(Item { raw, .. }) => raw.len(),

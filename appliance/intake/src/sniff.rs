@@ -9,12 +9,18 @@ pub(crate) enum Format {
     JsonLines,
     /// HL7 v2 messages.
     Hl7,
+    /// A DICOM file (PS3.10).
+    Dicom,
     /// Not imported, and why, for a person.
     Not(String),
 }
 
 /// Tells the format from the first bytes of a file (decompressed, without byte order mark). `whole`: `head` is all of it.
 pub(crate) fn format(head: &[u8], whole: bool, name: &str) -> Format {
+    // First of all: its first 128 bytes may be anything.
+    if head.get(128..).is_some_and(|rest| rest.starts_with(b"DICM")) {
+        return Format::Dicom;
+    }
     let text = head.trim_ascii_start();
     if text.is_empty() && whole {
         return Format::Not("the file is empty".to_owned());
@@ -62,8 +68,8 @@ fn unsupported(head: &[u8], text: &[u8], name: &str) -> String {
     let has = |mark: &str| text.windows(mark.len()).take(4096).any(|window| window == mark.as_bytes());
     let ends = |list: &[&str]| list.iter().any(|end| name.ends_with(end));
     let later = |what: &str| format!("{what} cannot be imported yet");
-    if at(128, b"DICM") || ends(&[".dcm"]) {
-        later("a DICOM file")
+    if ends(&[".dcm", ".dicom"]) {
+        "it is called a DICOM file, but there is no DICM at byte 128".to_owned()
     } else if text.starts_with(b"##fileformat=VCF") || ends(&[".vcf"]) {
         later("a VCF file")
     } else if text.starts_with(b">") || ends(&[".fasta", ".fa"]) {
@@ -99,7 +105,11 @@ mod tests {
     fn content_decides_before_the_name() {
         let line = b"{\"resourceType\":\"Patient\"}\n";
         let two = [&line[..], line].concat();
+        let mut dicom = b"{\n\nMSH|^~\\&|".to_vec();
+        dicom.resize(128, 0);
+        dicom.extend_from_slice(b"DICM\x02\0");
         for (head, name, format_is) in [
+            (&dicom[..], "IM000001", Format::Dicom),
             (&b"MSH|^~\\&|A"[..], "x.json", Format::Hl7),
             (b"\x0bMSH|^~\\&|A", "x", Format::Hl7),
             (b"FHS|^~\\&|A", "x", Format::Hl7),
@@ -118,12 +128,10 @@ mod tests {
 
     #[test]
     fn what_is_not_read_is_named() {
-        let mut dicom = vec![0u8; 128];
-        dicom.extend_from_slice(b"DICM");
         for (head, name, words) in [
             (&b""[..], "x", "empty"),
             (b" \n ", "x", "empty"),
-            (&dicom, "x", "DICOM"),
+            (b"\x08\0\x05\0", "x.dcm", "no DICM"),
             (b"##fileformat=VCFv4.2\n", "x", "VCF"),
             (b">sp|P1\nMKV", "x", "FASTA"),
             (b"<Patient xmlns=\"http://hl7.org/fhir\">", "x.xml", "export it as JSON"),

@@ -183,6 +183,6 @@ fn put(step: &mut Step<'_, '_>, ready: Ready) -> Result<(), RecordError> {
 }
 
 /// Eight bytes that stand for a patient while they are counted: a million patients cost 8 MB and not 100.
-fn short(patient: &str) -> u64 {
+pub(crate) fn short(patient: &str) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(patient)
 }

@@ -60,6 +60,17 @@ pub enum CoreRequest {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// Imaging studies.
+    ImagingList {
+        /// Only those that are nobody's yet.
+        #[serde(default)]
+        unmatched: bool,
+    },
+    /// A small picture of one instance, as PNG.
+    ImagingPreview {
+        /// SOP Instance UID.
+        sop: String,
+    },
     /// Opens an import. In the same exchange follow, for each file, [`CoreRequest::ImportFile`], its bytes as raw frames and
     /// [`CoreRequest::ImportFileEnd`]; then [`CoreRequest::ImportEnd`]. Answers: [`CoreReply::Progress`] on the way, then
     /// [`CoreReply::Json`]. An exchange that ends without `ImportEnd` was broken off: files that were complete stay.

@@ -99,6 +99,17 @@ impl Key {
         Ok(Self(bytes))
     }
 
+    /// A key of its own for `purpose`, so that no two uses share one (HKDF-SHA256, RFC 5869, without salt: the input is
+    /// uniformly random already).
+    pub(crate) fn derive(&self, purpose: &str) -> Zeroizing<[u8; KEY_BYTES]> {
+        let mut out = Zeroizing::new([0; KEY_BYTES]);
+        // Fails only for outputs beyond 255 hashes; one is asked for.
+        let done =
+            hkdf::Hkdf::<sha2::Sha256>::new(None, self.0.as_slice()).expand(purpose.as_bytes(), out.as_mut_slice());
+        debug_assert!(done.is_ok());
+        out
+    }
+
     /// `PRAGMA key` with the raw key, so that no key derivation slows opening.
     pub(crate) fn pragma(&self) -> Zeroizing<String> {
         use std::fmt::Write as _;

@@ -4,6 +4,7 @@
 //! for a writer (WAL). A chart is read by [`Store::chart`], which names the patient's ids in every query it makes.
 
 mod fed;
+mod imaging;
 mod intake;
 mod merges;
 mod reader;
@@ -17,6 +18,7 @@ use rusqlite::Connection;
 
 pub use crate::file::{Health, OpenOptions, Synchronous};
 pub use fed::Fed;
+pub use imaging::{Candidate, InstanceRow, NewInstance, Placed, StudyRow};
 pub use merges::{Because, MergeEvent, MergeKind, Stored};
 pub(crate) use reader::instant;
 pub use writer::{Put, Writer};

@@ -3,6 +3,7 @@
 
 mod command_line;
 mod feeds;
+mod images;
 mod kill;
 mod roles;
 mod terminology;

@@ -44,11 +44,12 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
 fn in_words(summary: &Summary) -> String {
     let count = |number: u64| terminal::thousands(number);
     let mut text = format!(
-        "Imported {} files in {:.1} s: {} resources and {} messages of {} patients; {} unchanged, {} put aside.",
+        "Imported {} files in {:.1} s: {} resources, {} messages and {} images of {} patients; {} unchanged, {} put aside.",
         count(summary.files),
         summary.seconds,
         count(summary.resources),
         count(summary.messages),
+        count(summary.instances),
         count(summary.patients),
         count(summary.unchanged),
         count(summary.rejected.len() as u64 + summary.rejected_more),

@@ -8,6 +8,7 @@ mod cert;
 pub(crate) mod demo;
 mod doctor;
 mod feed;
+mod imaging;
 pub(crate) mod import;
 mod patient;
 mod status;
@@ -46,7 +47,7 @@ pub(crate) struct Common {
 pub(crate) enum Command {
     /// Start all roles in the foreground, on this machine only
     Up(up::UpArgs),
-    /// Put files or folders into the record: FHIR JSON/NDJSON(.gz), HL7 v2
+    /// Put files or folders into the record: FHIR JSON/NDJSON(.gz), HL7 v2, DICOM
     Import(import::ImportArgs),
     /// Ask about a patient; every sentence of the answer cites the record
     Ask(ask::AskArgs),
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     /// The HL7 feeds: how they do, what waits, what could not be filed
     #[command(subcommand)]
     Feed(feed::FeedCommand),
+    /// Imaging studies: list them, or make a small picture of one image
+    #[command(subcommand)]
+    Imaging(imaging::ImagingCommand),
     /// What runs here, which model, how much is in the record
     Status(Common),
     /// What does not work, and what to do about it
@@ -114,6 +118,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Ask(args) => ask::run(&args),
         Command::Patient(command) => patient::run(command),
         Command::Feed(command) => feed::run(command),
+        Command::Imaging(command) => imaging::run(command),
         Command::Status(common) => status::run(&common),
         Command::Doctor(common) => doctor::run(&common),
         Command::Bench(command) => bench::run(command),
@@ -154,6 +159,8 @@ mod tests {
             "haechi feed dead-letters --feed lab --json",
             "haechi feed show 12 --content",
             "haechi bench mllp --messages 1000 --connections 8 --json --peer",
+            "haechi imaging list --unmatched --json",
+            "haechi imaging preview 1.2.3 --out f.png --home d",
             "haechi status --json",
             "haechi doctor",
             "haechi bench model --model f --prompt 128 --generate 16 --threads 2 --json",

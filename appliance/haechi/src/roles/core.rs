@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use haechi_ask::Event;
 use haechi_ask::plan::Language;
+use haechi_certs::tls::Clients;
 use haechi_intake::import::Input as ImportInput;
 use haechi_intake::mllp::Feeds;
 use haechi_link::core::{Core, CoreReply, CoreRequest};
@@ -17,8 +18,10 @@ use tokio::task::JoinSet;
 
 use super::certificates::Certificates;
 use super::doorway::{Doorway, Entrance};
+use super::images::{self, Images};
 use super::{GRACE, begin, runtime, stop_signal};
 use crate::config::Config;
+use crate::config::dicom::LISTENER;
 use crate::error::Failure;
 use crate::home::Home;
 use crate::site::{Load, Lookup, Mapping, Question, RoleModel, Site};
@@ -54,6 +57,14 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
         if !config.listeners().is_empty() {
             listen(&home, &config, &site, feeds.as_ref(), &stopped, &mut beside)?;
         }
+        let images = images::look_after(Arc::clone(&site));
+        let mut stop_images = stopped.clone();
+        beside.spawn(async move {
+            tokio::select! {
+                () = images => {}
+                _ = stop_images.changed() => {}
+            }
+        });
         let service = Arc::new(CoreService { home, site, feeds, stopping: Arc::clone(&stopping) });
         let stop = async {
             tokio::select! {
@@ -98,13 +109,21 @@ fn listen(
 fn entrances(
     _home: &Home,
     config: &Config,
-    _site: &Arc<Site>,
+    site: &Arc<Site>,
     feeds: Option<&Arc<Feeds>>,
     certificates: &Certificates,
 ) -> Result<HashMap<String, Entrance>, Failure> {
     let mut entrances = HashMap::new();
     if let Some(feeds) = feeds {
         super::mllp::entrances(config, feeds, certificates, &mut entrances)?;
+    }
+    if config.dicom.listen.is_some() {
+        let tls = match config.dicom.tls {
+            true => Some(certificates.server(Clients::Anybody, &[])?),
+            false => None,
+        };
+        let room = Arc::new(Images::open(config, site)?);
+        entrances.insert(LISTENER.to_owned(), Entrance { room, tls });
     }
     Ok(entrances)
 }
@@ -183,6 +202,8 @@ impl CoreService {
             CoreRequest::PatientShow { id } => json(&self.site.patient(&id)?),
             CoreRequest::PatientMerges => json(&self.site.merges()?),
             CoreRequest::PatientUnmerge { id, by, reason } => json(&self.site.unmerge(&id, by, reason)?),
+            CoreRequest::ImagingList { unmatched } => json(&self.site.imaging(unmatched)?),
+            CoreRequest::ImagingPreview { sop } => json(&self.site.preview(&sop)?),
             CoreRequest::ImportBegin { .. } => self.import(input, replies),
             CoreRequest::TerminologyBegin { system, version, from, to, columns } => {
                 let files = self.take_files(input)?;

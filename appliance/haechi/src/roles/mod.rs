@@ -4,6 +4,7 @@ mod certificates;
 pub(crate) mod core;
 pub(crate) mod door;
 pub(crate) mod doorway;
+pub(crate) mod images;
 mod mllp;
 pub(crate) mod model;
 pub(crate) mod supervisor;

@@ -1,9 +1,10 @@
 //! The site opened in this process: by a command when no appliance runs, and by the core role.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use haechi_ask::answer::Answer;
+use haechi_intake::dicom::{Archive, Preview};
 use haechi_intake::import::{self, Summary};
 use haechi_intake::mllp::Feeds;
 use haechi_record::key::Key;
@@ -15,11 +16,14 @@ use jiff::tz::TimeZone;
 use super::Question;
 use super::feeds::open_queue;
 use super::model::{InProcessModel, draft_file, model_file, model_settings};
-use super::shown::{MergeLine, PatientLine, PatientShown, RecordCounts, Status};
+use super::shown::{MergeLine, PatientLine, PatientShown, PreviewShown, RecordCounts, Status, StudyLine};
 use super::terminology::{Load, Lookup, Mapping, Terms};
 use crate::config::Config;
 use crate::error::Failure;
 use crate::home::Home;
+
+/// Studies that one list shows.
+const LISTED_STUDIES: usize = 10_000;
 
 /// One site, open.
 pub(crate) struct Site {
@@ -29,6 +33,8 @@ pub(crate) struct Site {
     store: Store,
     terms: Terms,
     pub(super) queue: Option<Queue>,
+    /// Opened when images are first needed: what a power cut left over is removed then, which takes a look at every file.
+    archive: OnceLock<Archive>,
     model: Option<Arc<dyn haechi_ask::Model>>,
 }
 
@@ -51,7 +57,7 @@ impl Site {
                 model_file(&home, &config)?.map(load)
             }
         };
-        Ok(Self { home, config, zone, store, terms, queue, model })
+        Ok(Self { home, config, zone, store, terms, queue, archive: OnceLock::new(), model })
     }
 
     /// Answers a question about one patient.
@@ -96,7 +102,12 @@ impl Site {
 
     /// Imports named inputs: files that a command handed over.
     pub(crate) fn import_inputs(&self, inputs: &[import::Input]) -> Result<Summary, Failure> {
-        let options = import::Options { received: Timestamp::now(), hl7: self.hl7(), ..import::Options::default() };
+        let options = import::Options {
+            received: Timestamp::now(),
+            hl7: self.hl7(),
+            images: Some(self.archive()?),
+            ..import::Options::default()
+        };
         let progress = crate::cli::import::Bar::new();
         Ok(import::import(&self.store, inputs, &options, &progress)?)
     }
@@ -116,6 +127,42 @@ impl Site {
         let Some(queue) = &self.queue else { return Ok(None) };
         let clock = Arc::new(Timestamp::now);
         Ok(Some(Feeds::start(queue.clone(), self.store.clone(), self.feed_settings()?, self.hl7(), clock)?))
+    }
+
+    /// Where images go.
+    pub(crate) fn archive(&self) -> Result<Archive, Failure> {
+        if let Some(archive) = self.archive.get() {
+            return Ok(archive.clone());
+        }
+        let key = Key::load_or_create(&self.home.key_file(), true)?;
+        let settings = self.config.dicom.settings(self.zone.clone(), &self.config.intake.hl7.assigning_authority);
+        let opened = Archive::open(self.store.clone(), &self.home.files_folder(), &key, settings)?;
+        // Of two that opened it at once both are good: one is kept.
+        Ok(self.archive.get_or_init(|| opened).clone())
+    }
+
+    /// Writes studies into the chart that changed, as when their patient has come.
+    pub(crate) fn settle_images(&self) -> Result<(), Failure> {
+        if self.store.has_changed_studies()? {
+            self.archive()?.refresh(Timestamp::now())?;
+        }
+        Ok(())
+    }
+
+    /// Studies; `unmatched`: only those that are nobody's yet.
+    pub(crate) fn imaging(&self, unmatched: bool) -> Result<Vec<StudyLine>, Failure> {
+        Ok(self.archive()?.studies(unmatched, LISTED_STUDIES)?.into_iter().map(StudyLine::of).collect())
+    }
+
+    /// A preview of one instance.
+    pub(crate) fn preview(&self, sop: &str) -> Result<PreviewShown, Failure> {
+        match self.archive()?.preview(sop)? {
+            Some(Preview::Png(png)) => Ok(PreviewShown { png: Some(png), why: None }),
+            Some(Preview::None(why)) => Ok(PreviewShown { png: None, why: Some(why) }),
+            None => Err(Failure::new("HAECHI-0380", "no instance with this SOP Instance UID is here")
+                .effect("nothing was read")
+                .remedy("the ImagingStudy of a study lists its instances")),
+        }
     }
 
     /// Patients whose name or identifier contains `find`.

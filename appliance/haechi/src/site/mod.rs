@@ -18,7 +18,7 @@ use haechi_intake::import::Summary;
 pub(crate) use feeds::{FeedLine, MessageShown};
 pub(crate) use local::Site;
 pub(crate) use model::{RoleModel, draft_file, model_file, model_settings};
-pub(crate) use shown::{MergeLine, PatientLine, PatientShown, Status};
+pub(crate) use shown::{MergeLine, PatientLine, PatientShown, PreviewShown, Status, StudyLine};
 pub(crate) use terminology::{Load, Lookup, Mapping};
 
 use crate::error::Failure;
@@ -152,6 +152,22 @@ impl Reach {
         match self {
             Self::Here(site) => remote::read(site.feed(&request, &|| {})?),
             Self::Running(remote) => remote.feed(request),
+        }
+    }
+
+    /// Lists imaging studies.
+    pub(crate) fn imaging(&self, unmatched: bool) -> Result<Vec<StudyLine>, Failure> {
+        match self {
+            Self::Here(site) => site.imaging(unmatched),
+            Self::Running(remote) => remote.imaging(unmatched),
+        }
+    }
+
+    /// Makes a preview of one instance.
+    pub(crate) fn preview(&self, sop: &str) -> Result<PreviewShown, Failure> {
+        match self {
+            Self::Here(site) => site.preview(sop),
+            Self::Running(remote) => remote.preview(sop),
         }
     }
 

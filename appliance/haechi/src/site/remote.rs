@@ -12,7 +12,9 @@ use haechi_link::client::{Client, ClientSettings};
 use haechi_link::core::{Core, CoreReply, CoreRequest};
 use serde::de::DeserializeOwned;
 
-use super::{Load, Lookup, Mapping, MergeLine, PatientLine, PatientShown, Question, Status};
+use super::{
+    Load, Lookup, Mapping, MergeLine, PatientLine, PatientShown, PreviewShown, Question, Status, StudyLine,
+};
 use crate::error::Failure;
 use crate::home::Home;
 
@@ -76,6 +78,14 @@ impl Remote {
 
     pub(crate) fn feed<T: DeserializeOwned>(&self, request: haechi_link::core::FeedRequest) -> Result<T, Failure> {
         self.request(&CoreRequest::Feed(request))
+    }
+
+    pub(crate) fn imaging(&self, unmatched: bool) -> Result<Vec<StudyLine>, Failure> {
+        self.request(&CoreRequest::ImagingList { unmatched })
+    }
+
+    pub(crate) fn preview(&self, sop: &str) -> Result<PreviewShown, Failure> {
+        self.request(&CoreRequest::ImagingPreview { sop: sop.to_owned() })
     }
 
     pub(crate) fn status(&self) -> Result<Status, Failure> {

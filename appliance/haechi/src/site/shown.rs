@@ -125,6 +125,46 @@ pub(crate) struct RecordCounts {
     pub(crate) last_received: Option<String>,
 }
 
+/// One line of `haechi imaging list`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StudyLine {
+    /// Study Instance UID.
+    pub(crate) uid: String,
+    /// Logical id of its ImagingStudy.
+    pub(crate) id: String,
+    /// Logical id of its patient.
+    pub(crate) patient: Option<String>,
+    /// Why it has none.
+    pub(crate) why: Option<String>,
+    /// The patient's number as the sender wrote it, and its identifier system.
+    pub(crate) number: String,
+    pub(crate) system: String,
+    pub(crate) instances: u64,
+}
+
+/// `haechi imaging preview`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PreviewShown {
+    pub(crate) png: Option<Vec<u8>>,
+    /// Why none is made.
+    pub(crate) why: Option<String>,
+}
+
+impl StudyLine {
+    pub(crate) fn of(row: haechi_record::store::StudyRow) -> Self {
+        Self {
+            uid: row.uid,
+            id: row.id,
+            patient: row.patient,
+            why: row.why,
+            number: row.number,
+            system: row.system,
+            instances: row.instances,
+        }
+    }
+}
+
 impl PatientLine {
     pub(crate) fn of(row: haechi_record::store::PatientRow) -> Self {
         Self {

@@ -67,10 +67,27 @@ pub struct Hl7Settings {
     pub assigning_authority: String,
 }
 
+/// The identifier system of numbers given by an authority: its name, or its universal id and that id's type.
+pub(crate) fn authority_system(name: Option<&str>, universal: Option<&str>, kind: Option<&str>) -> Option<String> {
+    types::authority(name, universal, kind)
+}
+
+/// The identifier system that a site sets for numbers without one: see [`Hl7Settings::assigning_authority`].
+pub(crate) fn assigned_system(setting: &str) -> Option<String> {
+    let mut parts = setting.trim().split('&').map(|part| (!part.is_empty()).then_some(part));
+    let (first, second, third) = (parts.next().flatten(), parts.next().flatten(), parts.next().flatten());
+    types::authority(first, second, third)
+}
+
 /// Whether `name` is a character set that [`map`] can read, for checking settings early.
 #[must_use]
 pub fn knows_charset(name: &str) -> bool {
     charset::named(name).is_some()
+}
+
+/// The character set called `name`.
+pub(crate) fn encoding(name: &str) -> Option<&'static encoding_rs::Encoding> {
+    charset::named(name)
 }
 
 /// What a message became.

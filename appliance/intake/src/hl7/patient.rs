@@ -30,9 +30,7 @@ pub(super) fn default_system(ctx: &Context<'_>) -> Option<String> {
     if set.is_empty() {
         return ctx.facility.as_deref().map(terms::uri);
     }
-    let mut parts = set.split('&').map(|part| (!part.is_empty()).then_some(part));
-    let (first, second, third) = (parts.next().flatten(), parts.next().flatten(), parts.next().flatten());
-    types::authority(first, second, third)
+    super::assigned_system(set)
 }
 
 /// Identifier types (table 0203) by how well they name one chart.

@@ -155,12 +155,12 @@ impl<'a> Writer<'a> {
                 .execute(params![row, prepared.words])?;
         }
         match &prepared.person {
-            Some(person) => self.index_person(&prepared.id, person),
+            Some(person) => self.index_person(&prepared.id, person, prepared.source.received.as_millisecond()),
             None => Ok(()),
         }
     }
 
-    fn index_person(&self, id: &str, person: &PersonColumns) -> rusqlite::Result<()> {
+    fn index_person(&self, id: &str, person: &PersonColumns, received: i64) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("INSERT OR REPLACE INTO patient (id, name, birth_date, sex) VALUES (?1, ?2, ?3, ?4)")?
             .execute((id, &person.name, &person.birth_date, &person.sex))?;
@@ -169,6 +169,7 @@ impl<'a> Writer<'a> {
             self.transaction
                 .prepare_cached("INSERT OR IGNORE INTO identifier (value, system, patient) VALUES (?1, ?2, ?3)")?
                 .execute((value, system, id))?;
+            self.wake_studies(value, received)?;
         }
         Ok(())
     }
