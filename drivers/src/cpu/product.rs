@@ -19,7 +19,11 @@ use super::isa::{Isa, Level, Portable, TILE_ROWS};
 /// Tokens that a kernel takes at most: more would spill registers.
 pub(super) const TOKENS: usize = 8;
 /// Numbers beside each block of 32 bytes of activations: see [`Job::meta`].
-pub(super) const META: usize = 5;
+pub(super) const META: usize = 7;
+/// Which of them are the sums of the codes times -128, times -8 and times -16.
+const MINUS_128: usize = 2;
+const MINUS_8: usize = 5;
+const MINUS_16: usize = 6;
 
 /// One order to a kernel.
 ///
@@ -39,7 +43,7 @@ pub(super) struct Job {
     /// Activations of eight bits: `[block][width][32]`.
     pub(super) codes: *const i8,
     /// Beside them `[block][META][width]`: scale (f32); scale times the sum of the codes (f32); -128 times that sum (i32);
-    /// -32 times the sum of the first 16 and of the second 16 (i32).
+    /// -32 times the sum of the first 16 and of the second 16 (i32); -8 and -16 times the whole sum (i32).
     pub(super) meta: *const f32,
     /// Activations as f32, for formats that are float: `[token]` at every `floats_stride`.
     pub(super) floats: *const f32,
@@ -145,6 +149,25 @@ unsafe fn nibbles<S: Isa>(block: *const u8, row: usize) -> [S::B; 8] {
     }
 }
 
+/// The eight groups of a block's bytes.
+#[inline(always)]
+unsafe fn bytes<S: Isa>(block: *const u8, row: usize) -> [S::B; 8] {
+    // SAFETY: 512 bytes of codes lie at `block`.
+    unsafe {
+        let block = block.add(4 * row);
+        [
+            S::load_b(block),
+            S::load_b(block.add(64)),
+            S::load_b(block.add(128)),
+            S::load_b(block.add(192)),
+            S::load_b(block.add(256)),
+            S::load_b(block.add(320)),
+            S::load_b(block.add(384)),
+            S::load_b(block.add(448)),
+        ]
+    }
+}
+
 /// As [`nibbles`], with the fifth bits from the plane at `plane`.
 #[inline(always)]
 unsafe fn fives<S: Isa>(block: *const u8, plane: *const u8, row: usize) -> [S::B; 8] {
@@ -199,16 +222,21 @@ unsafe fn affine<S: Isa, const BITS: u32, const T: usize>(
     }
 }
 
-/// Weights are `scale * (code - 128)`.
+/// Weights are `scale * (code - offset)`; the sums of the codes times `-offset` are number `AT` of the [`Job::meta`].
 #[inline(always)]
-unsafe fn offset_128<S: Isa, const T: usize>(q: &[S::B; 8], scale: S::F, side: Side, sums: &mut [S::F; T]) {
+unsafe fn offset<S: Isa, const BITS: u32, const AT: usize, const T: usize>(
+    q: &[S::B; 8],
+    scale: S::F,
+    side: Side,
+    sums: &mut [S::F; T],
+) {
     // SAFETY: the side has T tokens.
     unsafe {
         let Side { codes, meta, width } = side;
         for_tokens!(t < T {
-            // The sum begins with what the offset takes away.
-            let begin = S::splat_i(meta.add(2 * width + t).cast::<i32>().read());
-            let whole = S::to_f(S::dot::<8, 8>(begin, q, codes.add(BLOCK * t)));
+            // The sum begins with what the offset takes away: no operation of its own, as a minimum would be.
+            let begin = S::splat_i(meta.add(AT * width + t).cast::<i32>().read());
+            let whole = S::to_f(S::dot::<BITS, 8>(begin, q, codes.add(BLOCK * t)));
             sums[t] = S::fma(whole, S::mul(scale, S::splat(*meta.add(t))), sums[t]);
         });
     }
@@ -263,18 +291,18 @@ struct Q4K;
 struct Q5K;
 struct Q6K;
 
-/// A format of one block whose minimum is `stored` at a byte of the unit, or the scale times a number (`scaled`).
-macro_rules! affine_block {
-    (@stored $at:literal, $unit:ident, $row:ident, $scale:ident) => {
-        S::load_f16($unit.add($at + 2 * $row).cast())
+/// A format of one block with a scale at a byte of the unit, and what the block's sums are made of.
+macro_rules! block {
+    (@minimum($minimum:literal), $bits:literal, $unit:ident, $row:ident, $q:expr, $scale:expr, $side:ident, $sums:ident) => {
+        affine::<S, $bits, T>($q, $scale, S::load_f16($unit.add($minimum + 2 * $row).cast()), $side, $sums)
     };
-    (@scaled $by:literal, $unit:ident, $row:ident, $scale:ident) => {
-        S::mul($scale, S::splat($by))
+    (@offset($at:ident), $bits:literal, $unit:ident, $row:ident, $q:expr, $scale:expr, $side:ident, $sums:ident) => {
+        offset::<S, $bits, $at, T>($q, $scale, $side, $sums)
     };
-    ($name:ident, $format:ident, $bits:literal, $read:ident($($plane:literal)?), $scale:literal, $minimum:ident($of:literal)) => {
+    ($name:ident, $bits:literal, $read:ident($($plane:literal)?), $scale:literal, $kind:ident($of:tt)) => {
         impl Codes for $name {
             const BLOCKS: usize = 1;
-            const UNIT_BYTES: usize = Format::$format.unit_bytes();
+            const UNIT_BYTES: usize = Format::$name.unit_bytes();
             type Held<S: Isa> = ();
             #[inline(always)]
             unsafe fn held<S: Isa>(_unit: *const u8, _row: usize) {}
@@ -287,21 +315,21 @@ macro_rules! affine_block {
                 side: Side,
                 sums: &mut [S::F; T],
             ) {
-                // SAFETY: a unit of this format lies at `unit`.
+                // SAFETY: a unit of this format lies at `unit`; the side has T tokens.
                 unsafe {
                     let q = $read::<S>(unit, $(unit.add($plane),)? row);
                     let scale = S::load_f16(unit.add($scale + 2 * row).cast());
-                    let minimum = affine_block!(@$minimum $of, unit, row, scale);
-                    affine::<S, $bits, T>(&q, scale, minimum, side, sums);
+                    block!(@$kind($of), $bits, unit, row, &q, scale, side, sums);
                 }
             }
         }
     };
 }
-affine_block!(Q4_0, Q4_0, 4, nibbles(), 256, scaled(-8.0));
-affine_block!(Q4_1, Q4_1, 4, nibbles(), 256, stored(288));
-affine_block!(Q5_0, Q5_0, 5, fives(256), 320, scaled(-16.0));
-affine_block!(Q5_1, Q5_1, 5, fives(256), 320, stored(352));
+block!(Q4_0, 4, nibbles(), 256, offset(MINUS_8));
+block!(Q4_1, 4, nibbles(), 256, minimum(288));
+block!(Q5_0, 5, fives(256), 320, offset(MINUS_16));
+block!(Q5_1, 5, fives(256), 320, minimum(352));
+block!(Q8_0, 8, bytes(), 512, offset(MINUS_128));
 
 macro_rules! affine_super {
     ($name:ident, $format:ident, $bits:literal, $read:ident($($plane:literal)?), $block_bytes:literal, $scales:literal) => {
@@ -340,40 +368,6 @@ macro_rules! affine_super {
 }
 affine_super!(Q4K, Q4K, 4, nibbles(), 288, 256);
 affine_super!(Q5K, Q5K, 5, fives(256), 352, 320);
-
-impl Codes for Q8_0 {
-    const BLOCKS: usize = 1;
-    const UNIT_BYTES: usize = Format::Q8_0.unit_bytes();
-    type Held<S: Isa> = ();
-    #[inline(always)]
-    unsafe fn held<S: Isa>(_unit: *const u8, _row: usize) {}
-    #[inline(always)]
-    unsafe fn block<S: Isa, const T: usize>(
-        unit: *const u8,
-        _block: usize,
-        row: usize,
-        (): (),
-        side: Side,
-        sums: &mut [S::F; T],
-    ) {
-        // SAFETY: a unit of this format lies at `unit`; the side has T tokens.
-        unsafe {
-            let codes_at = unit.add(4 * row);
-            let q = [
-                S::load_b(codes_at),
-                S::load_b(codes_at.add(64)),
-                S::load_b(codes_at.add(128)),
-                S::load_b(codes_at.add(192)),
-                S::load_b(codes_at.add(256)),
-                S::load_b(codes_at.add(320)),
-                S::load_b(codes_at.add(384)),
-                S::load_b(codes_at.add(448)),
-            ];
-            let scale = S::load_f16(unit.add(512 + 2 * row).cast());
-            offset_128::<S, T>(&q, scale, side, sums);
-        }
-    }
-}
 
 impl Codes for Q6K {
     const BLOCKS: usize = 8;
@@ -469,7 +463,7 @@ unsafe fn planes<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
                 for _ in 0..job.units {
                     let q = eights::<S>(high.add(4 * row), low.add(4 * row));
                     let scale = S::load_f16(high.add(256 + 2 * row).cast());
-                    offset_128::<S, T>(&q, scale, side, &mut sums);
+                    offset::<S, 8, MINUS_128, T>(&q, scale, side, &mut sums);
                     side.codes = side.codes.add(BLOCK * job.width);
                     side.meta = side.meta.add(META * job.width);
                     high = high.add(C::UNIT_BYTES);
