@@ -1,6 +1,7 @@
 //! Attention: products to queries, keys and values, their places in the cache, and the mixing of values.
 
-use super::super::activation::View;
+use std::ops::Range;
+
 use super::super::attention::{self, PAGE, QUERIES, SPAN, Span};
 use super::super::config::Attention;
 use super::super::format::BLOCK;
@@ -30,31 +31,63 @@ struct SpanPages {
 
 impl Pass<'_> {
     pub(super) fn attend(&self, member: &Member<'_>, index: usize, layer: &Layer) {
-        let input = self.normed(member, layer.attention_norm.as_deref());
-        let sizes = Sizes::of(&self.model.config);
-        let Scratch { inputs, mixed, mixed_codes, own_mixed, .. } = self.scratch;
-        let to = |at: usize| inputs.pointer().wrapping_add(at);
-        match &layer.attention {
-            AttentionWeights::Grouped { inputs: [query, key, value], output, .. } => {
-                let (keys, values) = (query.tiles() * TILE_ROWS, (query.tiles() + key.tiles()) * TILE_ROWS);
-                let product = |matrix, at| Product { matrix, input, block: 0, out: to(at) };
-                let products = [product(query, 0), product(key, keys), product(value, values)];
-                self.products(member, &products, sizes.inputs, false);
-                self.place_grouped(member, index, layer, keys, values);
-                self.mix(member, index);
-                let own = &own_mixed[member.index];
-                let mixed = self.codes(member, mixed.pointer(), sizes.mixed, None, mixed_codes, own);
-                self.add_product(member, output, mixed, layer.attention_after.as_deref());
+        match self.model.config.attention {
+            Attention::Grouped { heads, kv_heads, .. } => {
+                self.place_grouped(member, index, layer, 0..heads + 2 * kv_heads);
+                self.mix_grouped(member, index, layer);
             }
-            AttentionWeights::Latent { .. } => self.attend_latent(member, index, layer, input),
+            Attention::Latent { .. } => self.attend_latent(member, index, layer),
         }
     }
 
-    /// Biases, norms and rotations of queries and keys; keys and values go into the cache.
-    fn place_grouped(&self, member: &Member<'_>, index: usize, layer: &Layer, keys: usize, values: usize) {
-        let AttentionWeights::Grouped { bias, query_norm, key_norm, .. } = &layer.attention else { return };
+    /// As much of [`Pass::attend`] as is needed for the tokens that come later: keys and values go into the cache.
+    pub(super) fn attend_for_cache(&self, member: &Member<'_>, index: usize, layer: &Layer) {
+        match self.model.config.attention {
+            Attention::Grouped { heads, kv_heads, .. } => {
+                self.place_grouped(member, index, layer, heads..heads + 2 * kv_heads);
+            }
+            // One latent is behind queries, keys and values: it is not cut.
+            Attention::Latent { .. } => self.attend_latent(member, index, layer),
+        }
+    }
+
+    /// What [`Pass::attend_for_cache`] left, for the tokens of this pass.
+    pub(super) fn attend_from_cache(&self, member: &Member<'_>, index: usize, layer: &Layer) {
+        if let Attention::Grouped { heads, .. } = self.model.config.attention {
+            self.place_grouped(member, index, layer, 0..heads);
+            self.mix_grouped(member, index, layer);
+        }
+    }
+
+    /// From queries and cache to the residual stream.
+    fn mix_grouped(&self, member: &Member<'_>, index: usize, layer: &Layer) {
+        let AttentionWeights::Grouped { output, .. } = &layer.attention else { return };
+        let Scratch { mixed, mixed_codes, own_mixed, .. } = self.scratch;
+        self.mix(member, index);
+        let (columns, own) = (Sizes::of(&self.model.config).mixed, &own_mixed[member.index]);
+        let mixed = self.codes(member, mixed.pointer(), columns, None, mixed_codes, own);
+        self.add_product(member, output, mixed, layer.attention_after.as_deref());
+    }
+
+    /// Products to queries, keys and values, biases, norms and rotations; keys and values go into the cache. Of `units`
+    /// heads, which are counted through all three.
+    fn place_grouped(&self, member: &Member<'_>, index: usize, layer: &Layer, units: Range<usize>) {
+        let AttentionWeights::Grouped { inputs, bias, query_norm, key_norm, .. } = &layer.attention else { return };
         let Attention::Grouped { heads, kv_heads, key, value, .. } = self.model.config.attention else { return };
+        let input = self.normed(member, layer.attention_norm.as_deref());
         let stride = Sizes::of(&self.model.config).inputs;
+        let keys = inputs[0].tiles() * TILE_ROWS;
+        let values = keys + inputs[1].tiles() * TILE_ROWS;
+        let products: Vec<Product<'_>> = [(0, 0), (heads, keys), (heads + kv_heads, values)]
+            .into_iter()
+            .zip(inputs)
+            .filter(|((unit, _), _)| units.contains(unit))
+            .map(|((_, at), matrix)| {
+                let out = self.scratch.inputs.pointer().wrapping_add(at);
+                Product { matrix, input, block: 0, out }
+            })
+            .collect();
+        self.products(member, &products, stride, false);
         let rotates = self.model.config.rotates(index);
         let bias_at = |at: usize, x: *mut f32, count: usize| {
             if let Some(bias) = bias {
@@ -68,8 +101,8 @@ impl Pass<'_> {
             // and this position of its page.
             unsafe {
                 let row = self.scratch.inputs.pointer().add(token * stride);
-                let (part, position) = self.tokens[token];
-                let page = self.parts[part].pages[position / PAGE] as usize;
+                let (part, position) = self.work.tokens[token];
+                let page = self.work.parts[part].pages[position / PAGE] as usize;
                 if unit < heads {
                     let x = row.add(unit * key);
                     bias_at(unit * key, x, key);
@@ -88,7 +121,7 @@ impl Pass<'_> {
                 }
             }
         };
-        self.each_unit(member, heads + 2 * kv_heads, unit);
+        self.each_unit(member, units.len(), |token, i| unit(token, units.start + i));
     }
 
     /// Norms a head and rotates its first numbers.
@@ -125,7 +158,8 @@ impl Pass<'_> {
         unsafe { ops::rotate(self.level, x, angles.half, cos.as_ptr(), sin.as_ptr()) }
     }
 
-    fn attend_latent(&self, member: &Member<'_>, index: usize, layer: &Layer, input: View) {
+    fn attend_latent(&self, member: &Member<'_>, index: usize, layer: &Layer) {
+        let input = self.normed(member, layer.attention_norm.as_deref());
         let AttentionWeights::Latent { query_down, query, latent, absorbed, values, output, .. } = &layer.attention
         else {
             return;
@@ -201,8 +235,8 @@ impl Pass<'_> {
             // SAFETY: as in `place_grouped`.
             unsafe {
                 let row = self.scratch.inputs.pointer().add(token * stride);
-                let (part, position) = self.tokens[token];
-                let page = self.parts[part].pages[position / PAGE] as usize;
+                let (part, position) = self.work.tokens[token];
+                let page = self.work.parts[part].pages[position / PAGE] as usize;
                 if unit < heads {
                     let x = row.add(unit * head_rows);
                     let place = view.place(self.count(), token).at_block(unit * plain / BLOCK);
@@ -223,7 +257,7 @@ impl Pass<'_> {
     /// Attention itself: from queries and cache to `mixed`.
     fn mix(&self, member: &Member<'_>, layer: usize) {
         let window = self.model.config.window_of(layer);
-        let plan = &self.plans[usize::from(window.is_some())];
+        let plan = &self.work.plans[usize::from(window.is_some())];
         member.freely(plan.pieces.len(), 1, |pieces| {
             plan.pieces[pieces].iter().for_each(|piece| self.mix_piece(member, layer, window, piece));
         });
@@ -250,7 +284,7 @@ impl Pass<'_> {
 
     fn mix_piece(&self, member: &Member<'_>, layer: usize, window: Option<usize>, piece: &Piece) {
         let own = &self.scratch.own[member.index];
-        let part = &self.parts[piece.part];
+        let part = &self.work.parts[piece.part];
         let value = self.cache.shape.value;
         let first = part.position + piece.token;
         // A kernel takes so many tokens at once; those of a piece share what is done for a span.
