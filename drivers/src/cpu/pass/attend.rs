@@ -27,6 +27,8 @@ struct SpanPages {
     positions: usize,
     keys: [*const u16; SPAN / PAGE],
     values: [*const u16; SPAN / PAGE],
+    /// Of the span after it, or null.
+    next: [*const u16; SPAN / PAGE],
 }
 
 impl Pass<'_> {
@@ -258,12 +260,19 @@ impl Pass<'_> {
     fn mix(&self, member: &Member<'_>, layer: usize) {
         let window = self.model.config.window_of(layer);
         let plan = &self.work.plans[usize::from(window.is_some())];
-        member.freely(plan.pieces.len(), 1, |pieces| {
-            plan.pieces[pieces].iter().for_each(|piece| self.mix_piece(member, layer, window, piece));
-        });
         if plan.joins.is_empty() {
+            member.freely(plan.pieces.len(), 1, |pieces| {
+                plan.pieces[pieces].iter().for_each(|piece| self.mix_piece(member, layer, window, piece, None));
+            });
             return;
         }
+        // Bound by memory: who knows what comes next can ask for it.
+        member.evenly(plan.pieces.len(), |pieces| {
+            let pieces = &plan.pieces[pieces];
+            for (i, piece) in pieces.iter().enumerate() {
+                self.mix_piece(member, layer, window, piece, pieces.get(i + 1));
+            }
+        });
         let (value, stride) = (self.cache.shape.value, Sizes::of(&self.model.config).mixed);
         let one = |join: &Join| {
             // SAFETY: the parts were computed before the barrier; this member alone has this head of this token.
@@ -282,7 +291,15 @@ impl Pass<'_> {
         member.evenly(plan.joins.len(), |joins| plan.joins[joins].iter().for_each(one));
     }
 
-    fn mix_piece(&self, member: &Member<'_>, layer: usize, window: Option<usize>, piece: &Piece) {
+    /// `next` is the piece after it, if that is known.
+    fn mix_piece(
+        &self,
+        member: &Member<'_>,
+        layer: usize,
+        window: Option<usize>,
+        piece: &Piece,
+        next: Option<&Piece>,
+    ) {
         let own = &self.scratch.own[member.index];
         let part = &self.work.parts[piece.part];
         let value = self.cache.shape.value;
@@ -307,7 +324,15 @@ impl Pass<'_> {
                 let sums = self.scratch.part_sums.pointer().add(query * value);
                 (sums, self.scratch.part_stats.pointer().add(query * 2))
             };
-            let pages = self.span_pages(own, part, layer, piece.kv_head, span, first + piece.tokens);
+            let mut pages = self.span_pages(own, part, layer, piece.kv_head, span, first + piece.tokens);
+            if let Some(&Piece { part, kv_head, span: Some((span, _)), token, tokens, .. }) = next {
+                let part = &self.work.parts[part];
+                let end = (part.position + token + tokens).div_ceil(PAGE);
+                for (next, &page) in pages.next.iter_mut().zip(&part.pages[span * (SPAN / PAGE)..end]) {
+                    // SAFETY: the cache has every page of the sequence.
+                    *next = unsafe { self.cache.keys(page as usize, layer, kv_head).cast_const() };
+                }
+            }
             groups.iter().for_each(|tokens| self.mix_span(own, piece, tokens, span, &pages, begin, to));
             return;
         }
@@ -359,7 +384,8 @@ impl Pass<'_> {
         let start = span * SPAN;
         let positions = end.min(start + SPAN) - start;
         let shape = self.cache.shape;
-        let mut pages = SpanPages { positions, keys: [std::ptr::null(); _], values: [std::ptr::null(); _] };
+        let none = [std::ptr::null(); SPAN / PAGE];
+        let mut pages = SpanPages { positions, keys: none, values: none, next: none };
         for (i, &page) in part.pages[start / PAGE..][..positions.div_ceil(PAGE)].iter().enumerate() {
             // SAFETY: the cache has every page of the sequence, and the member's own buffer room for a span.
             unsafe {
@@ -402,6 +428,7 @@ impl Pass<'_> {
             let span = Span {
                 keys: &pages.keys,
                 values: &pages.values,
+                next: &pages.next,
                 positions: pages.positions,
                 queries: own.queries.pointer().add(tokens.query * shape.key / 2),
                 count,
