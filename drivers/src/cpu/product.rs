@@ -55,6 +55,8 @@ pub(super) struct Job {
     pub(super) out_stride: usize,
     /// Adds to what stands there.
     pub(super) add: bool,
+    /// The weights come from memory: each is used once, by a few tokens.
+    pub(super) cold: bool,
 }
 
 /// A kernel for one instruction set, format and number of tokens.
@@ -423,6 +425,10 @@ unsafe fn quantized<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
                 for _ in 0..job.units {
                     let held = C::held::<S>(unit, row);
                     for block in 0..C::BLOCKS {
+                        if T > 1 && job.cold && row == 0 {
+                            let bytes = C::UNIT_BYTES / C::BLOCKS;
+                            ahead::<S>(unit.add(block * bytes), bytes);
+                        }
                         C::block::<S, T>(unit, block, row, held, side, &mut sums);
                         side.codes = side.codes.add(BLOCK * job.width);
                         side.meta = side.meta.add(META * job.width);
@@ -432,6 +438,23 @@ unsafe fn quantized<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
                 put::<S, T>(job, from, tile * TILE_ROWS + row, &sums);
                 row += S::LANES;
             }
+        }
+    }
+}
+
+/// How far before its use a weight is asked for, in bytes. One token alone is quick enough that the processor looks so far
+/// ahead by itself.
+const AHEAD: usize = 1024;
+
+/// Asks for `bytes` bytes that will be needed soon.
+#[inline(always)]
+unsafe fn ahead<S: Isa>(at: *const u8, bytes: usize) {
+    // SAFETY: a prefetch reads nothing.
+    unsafe {
+        let mut line = 0;
+        while line < bytes {
+            S::prefetch(at.wrapping_add(AHEAD + line));
+            line += 64;
         }
     }
 }
@@ -461,6 +484,10 @@ unsafe fn planes<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
                 let mut side = Side { codes: job.codes.add(BLOCK * from), meta: job.meta.add(from), width: job.width };
                 let mut sums = [S::splat(0.0); T];
                 for _ in 0..job.units {
+                    if T > 1 && job.cold && row == 0 {
+                        ahead::<S>(high, C::UNIT_BYTES);
+                        ahead::<S>(low, LOW_PLANE_BYTES);
+                    }
                     let q = eights::<S>(high.add(4 * row), low.add(4 * row));
                     let scale = S::load_f16(high.add(256 + 2 * row).cast());
                     offset::<S, 8, MINUS_128, T>(&q, scale, side, &mut sums);

@@ -321,6 +321,7 @@ impl<'a> Pass<'a> {
             out,
             out_stride,
             add,
+            cold: self.few(),
         }
     }
 
