@@ -11,6 +11,7 @@
 mod attend;
 mod feed;
 mod head;
+mod latent;
 mod plan;
 mod scratch;
 
