@@ -498,6 +498,7 @@ mod tests {
                 let (mut more, mut more_stats) = (vec![0.0; count * value], vec![0.0; count * 2]);
                 let span = Span {
                     keys: &page(&keys),
+                    next: &page(&keys),
                     values: &page(&values),
                     positions: here,
                     queries: queries.as_ptr(),
