@@ -7,6 +7,9 @@
 //! The positions are cut into spans of 128. For every query and span there is one part: highest score, sum of the
 //! exponentials, weighted sum of the values. Parts are joined in the order of the spans. A prompt joins them as it goes,
 //! a decoding step computes them on all threads first: the arithmetic is the same, so the result is the same bit for bit.
+//!
+//! A decoding step lives on memory, and a head's part of a page is too short a run of addresses for a processor to guess
+//! what follows. So a page's values are asked for while its keys are read, and the next piece's keys while the values are.
 #![allow(unsafe_code, reason = "vectors and pointers; the contract stands at `Span`")]
 
 #[cfg(target_arch = "aarch64")]
@@ -22,6 +25,8 @@ pub(super) const PAGE: usize = 32;
 pub(super) const SPAN: usize = 128;
 /// Queries that one call takes.
 pub(super) const QUERIES: usize = 16;
+/// Fewer queries than these at once wait for memory.
+const FEW: usize = 6;
 /// Queries of one piece of work: what is done for a span is shared by them.
 pub(super) const PIECE_QUERIES: usize = 64;
 
@@ -36,6 +41,8 @@ pub(super) struct Span<'a> {
     pub(super) keys: &'a [*const u16],
     /// Where each page's values of this head begin.
     pub(super) values: &'a [*const u16],
+    /// Where the keys of the pages that are read after this span begin, or null.
+    pub(super) next: &'a [*const u16],
     /// Positions in the span, from its first page on: at most [`SPAN`].
     pub(super) positions: usize,
     /// Queries as pairs of bf16, scaled: `[key dimension / 2][count]`.
@@ -63,6 +70,7 @@ unsafe fn page_scores<S: Isa, const N: usize>(span: &Span<'_>, page: usize, firs
     unsafe {
         let keys = span.keys[page];
         let pairs = span.key_dimension / 2;
+        let values = span.values[page];
         // Two vectors of positions at once: twice as many sums that do not wait for each other.
         let mut position = 0;
         while position < PAGE {
@@ -70,6 +78,11 @@ unsafe fn page_scores<S: Isa, const N: usize>(span: &Span<'_>, page: usize, firs
             let (a, b) = (at(position), at(position + S::LANES));
             let mut sums = [[S::splat(0.0); N]; 2];
             for pair in 0..pairs {
+                if N < FEW && position == 0 {
+                    // Two lines, as many as a page's keys have for a pair.
+                    S::prefetch(values.wrapping_add(pair * 64).cast());
+                    S::prefetch(values.wrapping_add(pair * 64 + 32).cast());
+                }
                 let queries = span.queries.add(pair * span.count + first);
                 let mut i = 0;
                 while i < N {
@@ -133,6 +146,24 @@ unsafe fn exponentials<S: Isa>(span: &Span<'_>, query: usize, positions: usize) 
     }
 }
 
+/// Asks for the keys that are read after this span: the share of pair `pair` of page `page`.
+#[inline(always)]
+unsafe fn ahead<S: Isa>(span: &Span<'_>, page: usize, pair: usize) {
+    // SAFETY: a prefetch reads nothing.
+    unsafe {
+        let next = span.next[page];
+        if next.is_null() {
+            return;
+        }
+        let share = 2 * span.key_dimension;
+        let mut at = pair * share;
+        while at < (pair + 1) * share {
+            S::prefetch(next.wrapping_add(at).cast());
+            at += 32; // a line
+        }
+    }
+}
+
 /// Weighted sums of `V` vectors of value dimensions from `dimension` on, for `N` queries from `first` on.
 #[inline(always)]
 unsafe fn weighted<S: Isa, const N: usize, const V: usize>(
@@ -147,6 +178,9 @@ unsafe fn weighted<S: Isa, const N: usize, const V: usize>(
         for page in 0..pages {
             let values = span.values[page].add(2 * dimension);
             for pair in 0..PAGE / 2 {
+                if N < FEW && dimension == 0 {
+                    ahead::<S>(span, page, pair);
+                }
                 let values = values.add(pair * 2 * span.value_dimension);
                 let mut i = 0;
                 while i < N {
@@ -464,6 +498,7 @@ mod tests {
                 let (mut more, mut more_stats) = (vec![0.0; count * value], vec![0.0; count * 2]);
                 let span = Span {
                     keys: &page(&keys),
+                    next: &page(&keys),
                     values: &page(&values),
                     positions: here,
                     queries: queries.as_ptr(),

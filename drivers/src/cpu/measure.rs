@@ -71,6 +71,7 @@ pub fn kernel_figures(level: Level, columns: usize) -> Result<Vec<KernelFigures>
                 out: out.slice().as_mut_ptr(),
                 out_stride: tiles * TILE_ROWS,
                 add: false,
+                cold: true,
             };
             let kernel = kernels(level, format).of(tokens);
             let time = |job: &Job, times: usize| {

@@ -118,6 +118,8 @@ unsafe fn quantize_block<S: Isa>(x: *const f32, place: Place) {
         *place.meta.add(2 * width).cast::<i32>() = -128 * sum;
         *place.meta.add(3 * width).cast::<i32>() = -32 * halves[0];
         *place.meta.add(4 * width).cast::<i32>() = -32 * halves[1];
+        *place.meta.add(5 * width).cast::<i32>() = -8 * sum;
+        *place.meta.add(6 * width).cast::<i32>() = -16 * sum;
         if !place.floats.is_null() {
             std::ptr::copy_nonoverlapping(x, place.floats, BLOCK);
         }

@@ -19,7 +19,7 @@ use super::isa::{Isa, Level, Portable, TILE_ROWS};
 /// Tokens that a kernel takes at most: more would spill registers.
 pub(super) const TOKENS: usize = 8;
 /// Numbers beside each block of 32 bytes of activations: see [`Job::meta`].
-pub(super) const META: usize = 5;
+pub(super) const META: usize = 7;
 
 /// One order to a kernel.
 ///
@@ -39,7 +39,7 @@ pub(super) struct Job {
     /// Activations of eight bits: `[block][width][32]`.
     pub(super) codes: *const i8,
     /// Beside them `[block][META][width]`: scale (f32); scale times the sum of the codes (f32); -128 times that sum (i32);
-    /// -32 times the sum of the first 16 and of the second 16 (i32).
+    /// -32 times the sum of the first 16 and of the second 16 (i32); -8 and -16 times the whole sum (i32).
     pub(super) meta: *const f32,
     /// Activations as f32, for formats that are float: `[token]` at every `floats_stride`.
     pub(super) floats: *const f32,
@@ -51,6 +51,8 @@ pub(super) struct Job {
     pub(super) out_stride: usize,
     /// Adds to what stands there.
     pub(super) add: bool,
+    /// The weights come from memory: each is used once, by a few tokens.
+    pub(super) cold: bool,
 }
 
 /// A kernel for one instruction set, format and number of tokens.
@@ -97,122 +99,8 @@ macro_rules! for_tokens {
     };
 }
 
-/// Where a block's activations lie.
-#[derive(Clone, Copy)]
-struct Side {
-    codes: *const i8,
-    meta: *const f32,
-    width: usize,
-}
-
-/// How a quantized format is read.
-trait Codes {
-    /// Blocks of a unit.
-    const BLOCKS: usize;
-    const UNIT_BYTES: usize;
-    /// What holds for a whole unit.
-    type Held<S: Isa>: Copy;
-    unsafe fn held<S: Isa>(unit: *const u8, row: usize) -> Self::Held<S>;
-    /// Adds one block's products to the tokens' sums.
-    unsafe fn block<S: Isa, const T: usize>(
-        unit: *const u8,
-        block: usize,
-        row: usize,
-        held: Self::Held<S>,
-        side: Side,
-        sums: &mut [S::F; T],
-    );
-}
-
-/// The eight groups of a block's nibbles: `[low of 0..4, high of 0..4]`.
-#[inline(always)]
-unsafe fn nibbles<S: Isa>(block: *const u8, row: usize) -> [S::B; 8] {
-    // SAFETY: 256 bytes of nibbles lie at `block`.
-    unsafe {
-        let block = block.add(4 * row);
-        let (a, b) = (S::load_b(block), S::load_b(block.add(64)));
-        let (c, d) = (S::load_b(block.add(128)), S::load_b(block.add(192)));
-        [
-            S::and_b(a, 15),
-            S::and_b(b, 15),
-            S::and_b(c, 15),
-            S::and_b(d, 15),
-            S::and_b(S::right::<4>(a), 15),
-            S::and_b(S::right::<4>(b), 15),
-            S::and_b(S::right::<4>(c), 15),
-            S::and_b(S::right::<4>(d), 15),
-        ]
-    }
-}
-
-/// As [`nibbles`], with the fifth bits from the plane at `plane`.
-#[inline(always)]
-unsafe fn fives<S: Isa>(block: *const u8, plane: *const u8, row: usize) -> [S::B; 8] {
-    // SAFETY: 64 bytes lie at `plane`.
-    unsafe {
-        let q = nibbles::<S>(block, row);
-        let plane = S::load_b(plane.add(4 * row));
-        [
-            S::or_b(q[0], S::and_b(S::left::<4>(plane), 16)),
-            S::or_b(q[1], S::and_b(S::left::<3>(plane), 16)),
-            S::or_b(q[2], S::and_b(S::left::<2>(plane), 16)),
-            S::or_b(q[3], S::and_b(S::left::<1>(plane), 16)),
-            S::or_b(q[4], S::and_b(plane, 16)),
-            S::or_b(q[5], S::and_b(S::right::<1>(plane), 16)),
-            S::or_b(q[6], S::and_b(S::right::<2>(plane), 16)),
-            S::or_b(q[7], S::and_b(S::right::<3>(plane), 16)),
-        ]
-    }
-}
-
-/// Four groups of nibbles with the two bits above them, from one plane: two bits of each byte for each group.
-#[inline(always)]
-unsafe fn sixes<S: Isa>(q: [S::B; 4], plane: S::B) -> [S::B; 4] {
-    // SAFETY: the caller has the instruction set.
-    unsafe {
-        [
-            S::or_b(q[0], S::and_b(S::left::<4>(plane), 0x30)),
-            S::or_b(q[1], S::and_b(S::left::<2>(plane), 0x30)),
-            S::or_b(q[2], S::and_b(plane, 0x30)),
-            S::or_b(q[3], S::and_b(S::right::<2>(plane), 0x30)),
-        ]
-    }
-}
-
-/// Weights are `scale * code + minimum`.
-#[inline(always)]
-unsafe fn affine<S: Isa, const BITS: u32, const T: usize>(
-    q: &[S::B; 8],
-    scale: S::F,
-    minimum: S::F,
-    side: Side,
-    sums: &mut [S::F; T],
-) {
-    // SAFETY: the side has T tokens.
-    unsafe {
-        let Side { codes, meta, width } = side;
-        for_tokens!(t < T {
-            let whole = S::to_f(S::dot::<BITS, 8>(S::splat_i(0), q, codes.add(BLOCK * t)));
-            let sum = S::fma(minimum, S::splat(*meta.add(width + t)), sums[t]);
-            sums[t] = S::fma(whole, S::mul(scale, S::splat(*meta.add(t))), sum);
-        });
-    }
-}
-
-/// Weights are `scale * (code - 128)`.
-#[inline(always)]
-unsafe fn offset_128<S: Isa, const T: usize>(q: &[S::B; 8], scale: S::F, side: Side, sums: &mut [S::F; T]) {
-    // SAFETY: the side has T tokens.
-    unsafe {
-        let Side { codes, meta, width } = side;
-        for_tokens!(t < T {
-            // The sum begins with what the offset takes away.
-            let begin = S::splat_i(meta.add(2 * width + t).cast::<i32>().read());
-            let whole = S::to_f(S::dot::<8, 8>(begin, q, codes.add(BLOCK * t)));
-            sums[t] = S::fma(whole, S::mul(scale, S::splat(*meta.add(t))), sums[t]);
-        });
-    }
-}
+mod codes;
+use codes::{Codes, MINUS_128, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, Side, eights, nibbles, offset};
 
 /// What a low nibble adds is taken as its mean, 7.5, give or take: its variance is 21.25 (uniform), so the sum's is 21.25 times
 /// the sum over the blocks of (scale · activation scale)² · sum of squared codes. A bound is [`SIGMAS`] of its roots away.
@@ -254,167 +142,6 @@ super::ops::dispatched! {
 /// head is loaded (`Matrix::low_nibbles_are_even`); any other head is computed whole.
 const SIGMAS: f32 = 6.0;
 
-struct Q4_0;
-struct Q4_1;
-struct Q5_0;
-struct Q5_1;
-struct Q8_0;
-struct Q4K;
-struct Q5K;
-struct Q6K;
-
-/// A format of one block whose minimum is `stored` at a byte of the unit, or the scale times a number (`scaled`).
-macro_rules! affine_block {
-    (@stored $at:literal, $unit:ident, $row:ident, $scale:ident) => {
-        S::load_f16($unit.add($at + 2 * $row).cast())
-    };
-    (@scaled $by:literal, $unit:ident, $row:ident, $scale:ident) => {
-        S::mul($scale, S::splat($by))
-    };
-    ($name:ident, $format:ident, $bits:literal, $read:ident($($plane:literal)?), $scale:literal, $minimum:ident($of:literal)) => {
-        impl Codes for $name {
-            const BLOCKS: usize = 1;
-            const UNIT_BYTES: usize = Format::$format.unit_bytes();
-            type Held<S: Isa> = ();
-            #[inline(always)]
-            unsafe fn held<S: Isa>(_unit: *const u8, _row: usize) {}
-            #[inline(always)]
-            unsafe fn block<S: Isa, const T: usize>(
-                unit: *const u8,
-                _block: usize,
-                row: usize,
-                (): (),
-                side: Side,
-                sums: &mut [S::F; T],
-            ) {
-                // SAFETY: a unit of this format lies at `unit`.
-                unsafe {
-                    let q = $read::<S>(unit, $(unit.add($plane),)? row);
-                    let scale = S::load_f16(unit.add($scale + 2 * row).cast());
-                    let minimum = affine_block!(@$minimum $of, unit, row, scale);
-                    affine::<S, $bits, T>(&q, scale, minimum, side, sums);
-                }
-            }
-        }
-    };
-}
-affine_block!(Q4_0, Q4_0, 4, nibbles(), 256, scaled(-8.0));
-affine_block!(Q4_1, Q4_1, 4, nibbles(), 256, stored(288));
-affine_block!(Q5_0, Q5_0, 5, fives(256), 320, scaled(-16.0));
-affine_block!(Q5_1, Q5_1, 5, fives(256), 320, stored(352));
-
-macro_rules! affine_super {
-    ($name:ident, $format:ident, $bits:literal, $read:ident($($plane:literal)?), $block_bytes:literal, $scales:literal) => {
-        impl Codes for $name {
-            const BLOCKS: usize = 8;
-            const UNIT_BYTES: usize = Format::$format.unit_bytes();
-            type Held<S: Isa> = (S::F, S::F);
-            #[inline(always)]
-            unsafe fn held<S: Isa>(unit: *const u8, row: usize) -> (S::F, S::F) {
-                // SAFETY: a unit of this format lies at `unit`.
-                unsafe {
-                    let minimum = S::load_f16(unit.add(32 + 2 * row).cast());
-                    (S::load_f16(unit.add(2 * row).cast()), S::sub(S::splat(0.0), minimum))
-                }
-            }
-            #[inline(always)]
-            unsafe fn block<S: Isa, const T: usize>(
-                unit: *const u8,
-                block: usize,
-                row: usize,
-                (d, minus_dmin): (S::F, S::F),
-                side: Side,
-                sums: &mut [S::F; T],
-            ) {
-                // SAFETY: a unit of this format lies at `unit`.
-                unsafe {
-                    let block = unit.add(64 + $block_bytes * block);
-                    let q = $read::<S>(block, $(block.add($plane),)? row);
-                    let scale = S::mul(d, S::load_u8(block.add($scales + row)));
-                    let minimum = S::mul(minus_dmin, S::load_u8(block.add($scales + 16 + row)));
-                    affine::<S, $bits, T>(&q, scale, minimum, side, sums);
-                }
-            }
-        }
-    };
-}
-affine_super!(Q4K, Q4K, 4, nibbles(), 288, 256);
-affine_super!(Q5K, Q5K, 5, fives(256), 352, 320);
-
-impl Codes for Q8_0 {
-    const BLOCKS: usize = 1;
-    const UNIT_BYTES: usize = Format::Q8_0.unit_bytes();
-    type Held<S: Isa> = ();
-    #[inline(always)]
-    unsafe fn held<S: Isa>(_unit: *const u8, _row: usize) {}
-    #[inline(always)]
-    unsafe fn block<S: Isa, const T: usize>(
-        unit: *const u8,
-        _block: usize,
-        row: usize,
-        (): (),
-        side: Side,
-        sums: &mut [S::F; T],
-    ) {
-        // SAFETY: a unit of this format lies at `unit`; the side has T tokens.
-        unsafe {
-            let codes_at = unit.add(4 * row);
-            let q = [
-                S::load_b(codes_at),
-                S::load_b(codes_at.add(64)),
-                S::load_b(codes_at.add(128)),
-                S::load_b(codes_at.add(192)),
-                S::load_b(codes_at.add(256)),
-                S::load_b(codes_at.add(320)),
-                S::load_b(codes_at.add(384)),
-                S::load_b(codes_at.add(448)),
-            ];
-            let scale = S::load_f16(unit.add(512 + 2 * row).cast());
-            offset_128::<S, T>(&q, scale, side, sums);
-        }
-    }
-}
-
-impl Codes for Q6K {
-    const BLOCKS: usize = 8;
-    const UNIT_BYTES: usize = Format::Q6K.unit_bytes();
-    type Held<S: Isa> = S::F;
-    #[inline(always)]
-    unsafe fn held<S: Isa>(unit: *const u8, row: usize) -> S::F {
-        // SAFETY: a unit of this format lies at `unit`.
-        unsafe { S::load_f16(unit.add(2 * row).cast()) }
-    }
-    #[inline(always)]
-    unsafe fn block<S: Isa, const T: usize>(
-        unit: *const u8,
-        block: usize,
-        row: usize,
-        d: S::F,
-        side: Side,
-        sums: &mut [S::F; T],
-    ) {
-        // SAFETY: a unit of this format lies at `unit`; the side has T tokens.
-        unsafe {
-            let block = unit.add(64 + 416 * block);
-            let q = nibbles::<S>(block, row);
-            let first = sixes::<S>([q[0], q[1], q[2], q[3]], S::load_b(block.add(256 + 4 * row)));
-            let second = sixes::<S>([q[4], q[5], q[6], q[7]], S::load_b(block.add(320 + 4 * row)));
-            let scale_first = S::mul(d, S::load_i8(block.add(384 + row).cast()));
-            let scale_second = S::mul(d, S::load_i8(block.add(400 + row).cast()));
-            let Side { codes, meta, width } = side;
-            for_tokens!(t < T {
-                // The codes stand for `code - 32`: each sum begins with what that takes away.
-                let begin_first = S::splat_i(meta.add(3 * width + t).cast::<i32>().read());
-                let begin_second = S::splat_i(meta.add(4 * width + t).cast::<i32>().read());
-                let a = S::to_f(S::dot::<6, 4>(begin_first, &first, codes.add(BLOCK * t)));
-                let b = S::to_f(S::dot::<6, 4>(begin_second, &second, codes.add(BLOCK * t + 16)));
-                let both = S::fma(b, scale_second, S::mul(a, scale_first));
-                sums[t] = S::fma(both, S::splat(*meta.add(t)), sums[t]);
-            });
-        }
-    }
-}
-
 /// All tiles of a job, `T` tokens from token `from`.
 #[inline(always)]
 unsafe fn quantized<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
@@ -429,6 +156,10 @@ unsafe fn quantized<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
                 for _ in 0..job.units {
                     let held = C::held::<S>(unit, row);
                     for block in 0..C::BLOCKS {
+                        if T > 1 && job.cold && row == 0 {
+                            let bytes = C::UNIT_BYTES / C::BLOCKS;
+                            ahead::<S>(unit.add(block * bytes), bytes);
+                        }
                         C::block::<S, T>(unit, block, row, held, side, &mut sums);
                         side.codes = side.codes.add(BLOCK * job.width);
                         side.meta = side.meta.add(META * job.width);
@@ -438,6 +169,23 @@ unsafe fn quantized<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
                 put::<S, T>(job, from, tile * TILE_ROWS + row, &sums);
                 row += S::LANES;
             }
+        }
+    }
+}
+
+/// How far before its use a weight is asked for, in bytes. One token alone is quick enough that the processor looks so far
+/// ahead by itself.
+const AHEAD: usize = 1024;
+
+/// Asks for `bytes` bytes that will be needed soon.
+#[inline(always)]
+unsafe fn ahead<S: Isa>(at: *const u8, bytes: usize) {
+    // SAFETY: a prefetch reads nothing.
+    unsafe {
+        let mut line = 0;
+        while line < bytes {
+            S::prefetch(at.wrapping_add(AHEAD + line));
+            line += 64;
         }
     }
 }
@@ -467,9 +215,13 @@ unsafe fn planes<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
                 let mut side = Side { codes: job.codes.add(BLOCK * from), meta: job.meta.add(from), width: job.width };
                 let mut sums = [S::splat(0.0); T];
                 for _ in 0..job.units {
+                    if T > 1 && job.cold && row == 0 {
+                        ahead::<S>(high, C::UNIT_BYTES);
+                        ahead::<S>(low, LOW_PLANE_BYTES);
+                    }
                     let q = eights::<S>(high.add(4 * row), low.add(4 * row));
                     let scale = S::load_f16(high.add(256 + 2 * row).cast());
-                    offset_128::<S, T>(&q, scale, side, &mut sums);
+                    offset::<S, 8, MINUS_128, T>(&q, scale, side, &mut sums);
                     side.codes = side.codes.add(BLOCK * job.width);
                     side.meta = side.meta.add(META * job.width);
                     high = high.add(C::UNIT_BYTES);
@@ -479,28 +231,6 @@ unsafe fn planes<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
                 row += S::LANES;
             }
         }
-    }
-}
-
-/// The eight groups of a block's codes, put together from their nibbles.
-#[inline(always)]
-unsafe fn eights<S: Isa>(high: *const u8, low: *const u8) -> [S::B; 8] {
-    // SAFETY: 256 bytes of nibbles lie in either plane.
-    unsafe {
-        let (a, b) = (S::load_b(high), S::load_b(high.add(64)));
-        let (c, d) = (S::load_b(high.add(128)), S::load_b(high.add(192)));
-        let (e, f) = (S::load_b(low), S::load_b(low.add(64)));
-        let (g, h) = (S::load_b(low.add(128)), S::load_b(low.add(192)));
-        [
-            S::or_b(S::and_b(S::left::<4>(a), 0xf0), S::and_b(e, 15)),
-            S::or_b(S::and_b(S::left::<4>(b), 0xf0), S::and_b(f, 15)),
-            S::or_b(S::and_b(S::left::<4>(c), 0xf0), S::and_b(g, 15)),
-            S::or_b(S::and_b(S::left::<4>(d), 0xf0), S::and_b(h, 15)),
-            S::or_b(S::and_b(a, 0xf0), S::and_b(S::right::<4>(e), 15)),
-            S::or_b(S::and_b(b, 0xf0), S::and_b(S::right::<4>(f), 15)),
-            S::or_b(S::and_b(c, 0xf0), S::and_b(S::right::<4>(g), 15)),
-            S::or_b(S::and_b(d, 0xf0), S::and_b(S::right::<4>(h), 15)),
-        ]
     }
 }
 

@@ -336,6 +336,35 @@ fn several_sequences_at_once_equal_each_alone() {
     }
 }
 
+/// Of a pass, the last layer computes what is asked for alone: which rows these are must change neither them nor the cache.
+#[test]
+fn what_is_asked_for_does_not_depend_on_what_else_is() {
+    for family in families(false).chain(families(true)) {
+        let shape = Shape::of(family, DType::Q8_0);
+        let mut case = load(shape, LIMITS);
+        let (long, short) = (tokens(3, 300), tokens(4, 40));
+        let (whole, brief) = (case.alone(&long), case.alone(&short));
+        let pages = [case.pages(1, 300), case.pages(2, 40)];
+        let mut ask = |parts: &[(usize, std::ops::Range<usize>)], wanted: &[u32]| {
+            let mut batch = Batch { wanted: wanted.to_vec(), ..Batch::default() };
+            for (sequence, range) in parts {
+                let tokens = [&long, &short][*sequence];
+                batch.push(&tokens[range.clone()], range.start as u32, &pages[*sequence]);
+            }
+            forward(case.backend.as_mut(), &batch)
+        };
+        assert!(ask(&[(0, 0..120)], &[]).is_empty());
+        // An inner one, the last of the one and an inner one of the other, whose beginning comes with it.
+        let found = ask(&[(0, 120..200), (1, 0..37)], &[5, 79, 90]);
+        assert_same(&found, &[whole[125].clone(), whole[199].clone(), brief[10].clone()], &format!("{shape:?}, a few"));
+        let found = ask(&[(1, 37..40), (0, 200..290)], &[92]);
+        assert_same(&found, &whole[289..290], &format!("{shape:?}, one"));
+        // What the passes left in the cache.
+        let found = ask(&[(0, 290..300)], &(0..10).collect::<Vec<_>>());
+        assert_same(&found, &whole[290..], &format!("{shape:?}, after them"));
+    }
+}
+
 #[test]
 fn sequences_share_the_pages_of_a_common_beginning() {
     for shape in some_shapes() {

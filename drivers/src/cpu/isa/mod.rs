@@ -142,6 +142,11 @@ pub(super) trait Isa: Copy {
     unsafe fn sum_i(a: Self::I) -> i32;
     unsafe fn to_f(a: Self::I) -> Self::F;
 
+    /// Asks for the cache line of `at`, which may lie beyond any memory: nothing is read. No effect where there is no name
+    /// for it.
+    #[inline(always)]
+    unsafe fn prefetch(_at: *const u8) {}
+
     unsafe fn load_b(from: *const u8) -> Self::B;
     unsafe fn and_b(a: Self::B, mask: u8) -> Self::B;
     unsafe fn or_b(a: Self::B, b: Self::B) -> Self::B;

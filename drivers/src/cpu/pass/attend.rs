@@ -1,9 +1,9 @@
 //! Attention: products to queries, keys and values, their places in the cache, and the mixing of values.
 
-use super::super::activation::View;
+use std::ops::Range;
+
 use super::super::attention::{self, PAGE, QUERIES, SPAN, Span};
 use super::super::config::Attention;
-use super::super::format::BLOCK;
 use super::super::isa::TILE_ROWS;
 use super::super::model::{AttentionWeights, Layer};
 use super::super::ops;
@@ -26,35 +26,69 @@ struct SpanPages {
     positions: usize,
     keys: [*const u16; SPAN / PAGE],
     values: [*const u16; SPAN / PAGE],
+    /// Of the span after it, or null.
+    next: [*const u16; SPAN / PAGE],
 }
 
 impl Pass<'_> {
     pub(super) fn attend(&self, member: &Member<'_>, index: usize, layer: &Layer) {
-        let input = self.normed(member, layer.attention_norm.as_deref());
-        let sizes = Sizes::of(&self.model.config);
-        let Scratch { inputs, mixed, mixed_codes, own_mixed, .. } = self.scratch;
-        let to = |at: usize| inputs.pointer().wrapping_add(at);
-        match &layer.attention {
-            AttentionWeights::Grouped { inputs: [query, key, value], output, .. } => {
-                let (keys, values) = (query.tiles() * TILE_ROWS, (query.tiles() + key.tiles()) * TILE_ROWS);
-                let product = |matrix, at| Product { matrix, input, block: 0, out: to(at) };
-                let products = [product(query, 0), product(key, keys), product(value, values)];
-                self.products(member, &products, sizes.inputs, false);
-                self.place_grouped(member, index, layer, keys, values);
-                self.mix(member, index);
-                let own = &own_mixed[member.index];
-                let mixed = self.codes(member, mixed.pointer(), sizes.mixed, None, mixed_codes, own);
-                self.add_product(member, output, mixed, layer.attention_after.as_deref());
+        match self.model.config.attention {
+            Attention::Grouped { heads, kv_heads, .. } => {
+                self.place_grouped(member, index, layer, 0..heads + 2 * kv_heads);
+                self.mix_grouped(member, index, layer);
             }
-            AttentionWeights::Latent { .. } => self.attend_latent(member, index, layer, input),
+            Attention::Latent { .. } => self.attend_latent(member, index, layer),
         }
     }
 
-    /// Biases, norms and rotations of queries and keys; keys and values go into the cache.
-    fn place_grouped(&self, member: &Member<'_>, index: usize, layer: &Layer, keys: usize, values: usize) {
-        let AttentionWeights::Grouped { bias, query_norm, key_norm, .. } = &layer.attention else { return };
+    /// As much of [`Pass::attend`] as is needed for the tokens that come later: keys and values go into the cache.
+    pub(super) fn attend_for_cache(&self, member: &Member<'_>, index: usize, layer: &Layer) {
+        match self.model.config.attention {
+            Attention::Grouped { heads, kv_heads, .. } => {
+                self.place_grouped(member, index, layer, heads..heads + 2 * kv_heads);
+            }
+            // One latent is behind queries, keys and values: it is not cut.
+            Attention::Latent { .. } => self.attend_latent(member, index, layer),
+        }
+    }
+
+    /// What [`Pass::attend_for_cache`] left, for the tokens of this pass.
+    pub(super) fn attend_from_cache(&self, member: &Member<'_>, index: usize, layer: &Layer) {
+        if let Attention::Grouped { heads, .. } = self.model.config.attention {
+            self.place_grouped(member, index, layer, 0..heads);
+            self.mix_grouped(member, index, layer);
+        }
+    }
+
+    /// From queries and cache to the residual stream.
+    fn mix_grouped(&self, member: &Member<'_>, index: usize, layer: &Layer) {
+        let AttentionWeights::Grouped { output, .. } = &layer.attention else { return };
+        let Scratch { mixed, mixed_codes, own_mixed, .. } = self.scratch;
+        self.mix(member, index);
+        let (columns, own) = (Sizes::of(&self.model.config).mixed, &own_mixed[member.index]);
+        let mixed = self.codes(member, mixed.pointer(), columns, None, mixed_codes, own);
+        self.add_product(member, output, mixed, layer.attention_after.as_deref());
+    }
+
+    /// Products to queries, keys and values, biases, norms and rotations; keys and values go into the cache. Of `units`
+    /// heads, which are counted through all three.
+    fn place_grouped(&self, member: &Member<'_>, index: usize, layer: &Layer, units: Range<usize>) {
+        let AttentionWeights::Grouped { inputs, bias, query_norm, key_norm, .. } = &layer.attention else { return };
         let Attention::Grouped { heads, kv_heads, key, value, .. } = self.model.config.attention else { return };
+        let input = self.normed(member, layer.attention_norm.as_deref());
         let stride = Sizes::of(&self.model.config).inputs;
+        let keys = inputs[0].tiles() * TILE_ROWS;
+        let values = keys + inputs[1].tiles() * TILE_ROWS;
+        let products: Vec<Product<'_>> = [(0, 0), (heads, keys), (heads + kv_heads, values)]
+            .into_iter()
+            .zip(inputs)
+            .filter(|((unit, _), _)| units.contains(unit))
+            .map(|((_, at), matrix)| {
+                let out = self.scratch.inputs.pointer().wrapping_add(at);
+                Product { matrix, input, block: 0, out }
+            })
+            .collect();
+        self.products(member, &products, stride, false);
         let rotates = self.model.config.rotates(index);
         let bias_at = |at: usize, x: *mut f32, count: usize| {
             if let Some(bias) = bias {
@@ -68,8 +102,8 @@ impl Pass<'_> {
             // and this position of its page.
             unsafe {
                 let row = self.scratch.inputs.pointer().add(token * stride);
-                let (part, position) = self.tokens[token];
-                let page = self.parts[part].pages[position / PAGE] as usize;
+                let (part, position) = self.work.tokens[token];
+                let page = self.work.parts[part].pages[position / PAGE] as usize;
                 if unit < heads {
                     let x = row.add(unit * key);
                     bias_at(unit * key, x, key);
@@ -88,7 +122,7 @@ impl Pass<'_> {
                 }
             }
         };
-        self.each_unit(member, heads + 2 * kv_heads, unit);
+        self.each_unit(member, units.len(), |token, i| unit(token, units.start + i));
     }
 
     /// Norms a head and rotates its first numbers.
@@ -117,7 +151,7 @@ impl Pass<'_> {
 
     /// # Safety
     /// `x` has as many numbers as are rotated, of this member's.
-    unsafe fn rotate(&self, x: *mut f32, layer: usize, position: usize) {
+    pub(super) unsafe fn rotate(&self, x: *mut f32, layer: usize, position: usize) {
         let angles = &self.model.angles[usize::from(self.model.config.window_of(layer).is_some())];
         let at = position * angles.half;
         let (cos, sin) = (&angles.cos[at..at + angles.half], &angles.sin[at..at + angles.half]);
@@ -125,111 +159,23 @@ impl Pass<'_> {
         unsafe { ops::rotate(self.level, x, angles.half, cos.as_ptr(), sin.as_ptr()) }
     }
 
-    fn attend_latent(&self, member: &Member<'_>, index: usize, layer: &Layer, input: View) {
-        let AttentionWeights::Latent { query_down, query, latent, absorbed, values, output, .. } = &layer.attention
-        else {
-            return;
-        };
-        let Attention::Latent { heads, latent: rank, plain, value, .. } = self.model.config.attention else { return };
-        let sizes = Sizes::of(&self.model.config);
-        let scratch = self.scratch;
-        let to = |at: usize| scratch.inputs.pointer().wrapping_add(at);
-        let product = |matrix, input, at| Product { matrix, input, block: 0, out: to(at) };
-        let keys = query.tiles() * TILE_ROWS;
-        match query_down {
-            None => {
-                self.products(member, &[product(query, input, 0), product(latent, input, keys)], sizes.inputs, false);
-            }
-            Some((down, norm)) => {
-                let ranked = keys + latent.tiles() * TILE_ROWS;
-                self.products(
-                    member,
-                    &[product(down, input, ranked), product(latent, input, keys)],
-                    sizes.inputs,
-                    false,
-                );
-                // SAFETY: token 0 exists.
-                let view = unsafe { scratch.ranked.view(0) };
-                self.each_token(member, |token| {
-                    // SAFETY: the buffers have room for every token of the pass; this member alone has this one.
-                    unsafe {
-                        let (x, place) = (to(ranked).add(token * sizes.inputs), view.place(self.count(), token));
-                        ops::norm_quantize(self.level, x, norm.as_ptr(), sizes.rank, self.model.config.epsilon, place);
-                    }
-                });
-                self.products(member, &[product(query, view, 0)], sizes.inputs, false);
-            }
-        }
-        self.place_latent(member, index, layer, keys);
-        // SAFETY: token 0 exists.
-        let plain_view = unsafe { scratch.plain.view(0) };
-        let up = |(head, matrix)| Product {
-            matrix,
-            input: plain_view,
-            block: head * plain / BLOCK,
-            out: scratch.absorbed.pointer().wrapping_add(head * rank),
-        };
-        let products: Vec<Product<'_>> = absorbed.iter().enumerate().map(up).collect();
-        self.products(member, &products, heads * rank, false);
-        self.mix(member, index);
-        let own = &scratch.own_mixed[member.index];
-        let mixed = scratch.mixed.pointer();
-        let mixed = self.codes(member, mixed, sizes.mixed, None, &scratch.mixed_codes, own);
-        let out = |(head, matrix)| Product {
-            matrix,
-            input: mixed,
-            block: head * rank / BLOCK,
-            out: scratch.values.pointer().wrapping_add(head * value),
-        };
-        let products: Vec<Product<'_>> = values.iter().enumerate().map(out).collect();
-        self.products(member, &products, heads * value, false);
-        let own = &scratch.own_values[member.index];
-        let from = scratch.values.pointer();
-        let codes = self.codes(member, from, sizes.values, None, &scratch.value_codes, own);
-        self.add_product(member, output, codes, layer.attention_after.as_deref());
-    }
-
-    /// Rotations; the plain parts of queries become activations, latents go into the cache.
-    fn place_latent(&self, member: &Member<'_>, index: usize, layer: &Layer, keys: usize) {
-        let AttentionWeights::Latent { latent_norm, .. } = &layer.attention else { return };
-        let Attention::Latent { heads, latent, plain, .. } = self.model.config.attention else { return };
-        let stride = Sizes::of(&self.model.config).inputs;
-        let head_rows = plain + self.model.config.rotated;
-        // SAFETY: token 0 exists.
-        let view = unsafe { self.scratch.plain.view(0) };
-        let unit = |token: usize, unit: usize| {
-            // SAFETY: as in `place_grouped`.
-            unsafe {
-                let row = self.scratch.inputs.pointer().add(token * stride);
-                let (part, position) = self.tokens[token];
-                let page = self.parts[part].pages[position / PAGE] as usize;
-                if unit < heads {
-                    let x = row.add(unit * head_rows);
-                    let place = view.place(self.count(), token).at_block(unit * plain / BLOCK);
-                    ops::quantize(self.level, x, plain, place);
-                    self.rotate(x.add(plain), index, position);
-                } else {
-                    let x = row.add(keys);
-                    ops::norm(self.level, x, latent_norm.as_ptr(), latent, self.model.config.epsilon);
-                    self.rotate(x.add(latent), index, position);
-                    let (key, keys) = (latent + self.model.config.rotated, self.cache.keys(page, index, 0));
-                    attention::store_key(self.level, x, key, keys, position % PAGE);
-                }
-            }
-        };
-        self.each_unit(member, heads + 1, unit);
-    }
-
     /// Attention itself: from queries and cache to `mixed`.
-    fn mix(&self, member: &Member<'_>, layer: usize) {
+    pub(super) fn mix(&self, member: &Member<'_>, layer: usize) {
         let window = self.model.config.window_of(layer);
-        let plan = &self.plans[usize::from(window.is_some())];
-        member.freely(plan.pieces.len(), 1, |pieces| {
-            plan.pieces[pieces].iter().for_each(|piece| self.mix_piece(member, layer, window, piece));
-        });
+        let plan = &self.work.plans[usize::from(window.is_some())];
         if plan.joins.is_empty() {
+            member.freely(plan.pieces.len(), 1, |pieces| {
+                plan.pieces[pieces].iter().for_each(|piece| self.mix_piece(member, layer, window, piece, None));
+            });
             return;
         }
+        // Bound by memory: who knows what comes next can ask for it.
+        member.evenly(plan.pieces.len(), |pieces| {
+            let pieces = &plan.pieces[pieces];
+            for (i, piece) in pieces.iter().enumerate() {
+                self.mix_piece(member, layer, window, piece, pieces.get(i + 1));
+            }
+        });
         let (value, stride) = (self.cache.shape.value, Sizes::of(&self.model.config).mixed);
         let one = |join: &Join| {
             // SAFETY: the parts were computed before the barrier; this member alone has this head of this token.
@@ -248,9 +194,10 @@ impl Pass<'_> {
         member.evenly(plan.joins.len(), |joins| plan.joins[joins].iter().for_each(one));
     }
 
-    fn mix_piece(&self, member: &Member<'_>, layer: usize, window: Option<usize>, piece: &Piece) {
+    /// `next` is the piece after it, if that is known.
+    fn mix_piece(&self, member: &Member<'_>, layer: usize, window: Option<usize>, piece: &Piece, next: Option<&Piece>) {
         let own = &self.scratch.own[member.index];
-        let part = &self.parts[piece.part];
+        let part = &self.work.parts[piece.part];
         let value = self.cache.shape.value;
         let first = part.position + piece.token;
         // A kernel takes so many tokens at once; those of a piece share what is done for a span.
@@ -273,7 +220,15 @@ impl Pass<'_> {
                 let sums = self.scratch.part_sums.pointer().add(query * value);
                 (sums, self.scratch.part_stats.pointer().add(query * 2))
             };
-            let pages = self.span_pages(own, part, layer, piece.kv_head, span, first + piece.tokens);
+            let mut pages = self.span_pages(own, part, layer, piece.kv_head, span, first + piece.tokens);
+            if let Some(&Piece { part, kv_head, span: Some((span, _)), token, tokens, .. }) = next {
+                let part = &self.work.parts[part];
+                let end = (part.position + token + tokens).div_ceil(PAGE);
+                for (next, &page) in pages.next.iter_mut().zip(&part.pages[span * (SPAN / PAGE)..end]) {
+                    // SAFETY: the cache has every page of the sequence.
+                    *next = unsafe { self.cache.keys(page as usize, layer, kv_head).cast_const() };
+                }
+            }
             groups.iter().for_each(|tokens| self.mix_span(own, piece, tokens, span, &pages, begin, to));
             return;
         }
@@ -325,7 +280,8 @@ impl Pass<'_> {
         let start = span * SPAN;
         let positions = end.min(start + SPAN) - start;
         let shape = self.cache.shape;
-        let mut pages = SpanPages { positions, keys: [std::ptr::null(); _], values: [std::ptr::null(); _] };
+        let none = [std::ptr::null(); SPAN / PAGE];
+        let mut pages = SpanPages { positions, keys: none, values: none, next: none };
         for (i, &page) in part.pages[start / PAGE..][..positions.div_ceil(PAGE)].iter().enumerate() {
             // SAFETY: the cache has every page of the sequence, and the member's own buffer room for a span.
             unsafe {
@@ -368,6 +324,7 @@ impl Pass<'_> {
             let span = Span {
                 keys: &pages.keys,
                 values: &pages.values,
+                next: &pages.next,
                 positions: pages.positions,
                 queries: own.queries.pointer().add(tokens.query * shape.key / 2),
                 count,

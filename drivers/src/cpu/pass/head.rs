@@ -12,7 +12,7 @@ use super::{Pass, TILES_AT_ONCE};
 
 impl Pass<'_> {
     pub(super) fn head(&self, member: &Member<'_>) {
-        let wanted = &self.batch.wanted;
+        let wanted = &self.work.wanted;
         if wanted.is_empty() {
             return;
         }
@@ -98,7 +98,7 @@ impl Pass<'_> {
 
     /// Rows of logits go straight to the caller's slice, which has no padding: neither tokens nor rows beyond the last.
     fn head_tiles(&self, member: &Member<'_>, head: &Matrix, view: View, tiles: std::ops::Range<usize>) {
-        let (wanted, vocabulary) = (self.batch.wanted.len(), head.rows);
+        let (wanted, vocabulary) = (self.work.wanted.len(), head.rows);
         let whole = tiles.start..tiles.end.min(vocabulary / TILE_ROWS);
         let rows = self.scratch.own[member.index].rows.pointer();
         let mut row = 0;

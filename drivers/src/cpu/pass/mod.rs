@@ -11,6 +11,7 @@
 mod attend;
 mod feed;
 mod head;
+mod latent;
 mod plan;
 mod scratch;
 
@@ -18,6 +19,7 @@ use std::ops::Range;
 
 use super::activation::{Activations, View};
 use super::cache::Cache;
+use super::config::Config;
 use super::isa::{Level, TILE_ROWS};
 use super::memory::Buffer;
 use super::model::Model;
@@ -43,6 +45,47 @@ struct Part<'a> {
     position: usize,
     pages: &'a [u32],
 }
+
+/// The tokens that a pass computes.
+struct Work<'a> {
+    parts: Vec<Part<'a>>,
+    /// For each token its part and its position.
+    tokens: Vec<(usize, usize)>,
+    /// For layers that see everything, and for those of a window.
+    plans: [Plan; 2],
+    /// Tokens after which logits are asked for.
+    wanted: Vec<u32>,
+}
+
+impl<'a> Work<'a> {
+    /// The work, and how many queries' parts need room.
+    fn new(config: &Config, parts: Vec<Part<'a>>, wanted: Vec<u32>) -> (Self, usize) {
+        let positions = |(index, part): (usize, &Part<'_>)| {
+            let position = part.position;
+            (0..part.count).map(move |token| (index, position + token))
+        };
+        let tokens = parts.iter().enumerate().flat_map(positions).collect();
+        let (mut plans, mut queries) = ([Plan::default(), Plan::default()], 0);
+        let windows = [None, config.window.map(|window| window.positions)];
+        for (plan, window) in plans.iter_mut().zip(windows).take(if windows[1].is_some() { 2 } else { 1 }) {
+            queries = queries.max(plan.fill(config, &parts, window));
+        }
+        (Self { parts, tokens, plans, wanted }, queries)
+    }
+
+    /// The wanted tokens alone, each a part of its own, if they are few among many.
+    fn rest(&self, config: &Config) -> Option<(Self, usize)> {
+        let part = |(first, &wanted): (usize, &u32)| {
+            let (part, position) = self.tokens[wanted as usize];
+            Part { first, count: 1, position, pages: self.parts[part].pages }
+        };
+        let parts: Vec<Part<'a>> = self.wanted.iter().enumerate().map(part).collect();
+        let wanted = (0..self.wanted.len() as u32).collect();
+        // Of many wanted tokens each by itself would take longer than all together.
+        (4 * parts.len() < self.tokens.len()).then(|| Self::new(config, parts, wanted))
+    }
+}
+
 /// A batch on its way through the network.
 pub(super) struct Pass<'a> {
     model: &'a Model,
@@ -50,11 +93,9 @@ pub(super) struct Pass<'a> {
     cache: &'a Cache,
     scratch: &'a Scratch,
     batch: &'a Batch,
-    parts: Vec<Part<'a>>,
-    /// For each token of the batch its part and its position.
-    tokens: Vec<(usize, usize)>,
-    /// For layers that see everything, and for those of a window.
-    plans: [Plan; 2],
+    work: Work<'a>,
+    /// What is left of the pass once the last layer's keys and values are in the cache: the wanted tokens, if they are few.
+    rest: Option<Box<Self>>,
     logits: Floats,
     /// Experts to take instead of choosing: `[mixture][token][used]`.
     imposed: Option<&'a [u32]>,
@@ -97,34 +138,34 @@ impl<'a> Pass<'a> {
         logits: &mut [f32],
     ) -> Result<Self, std::io::Error> {
         let mut parts = Vec::with_capacity(batch.sequences.len());
-        let mut tokens = Vec::with_capacity(batch.tokens.len());
+        let mut first = 0;
         for sequence in &batch.sequences {
-            let (first, count, position) = (tokens.len(), sequence.count as usize, sequence.position as usize);
-            tokens.extend((0..count).map(|token| (parts.len(), position + token)));
+            let (count, position) = (sequence.count as usize, sequence.position as usize);
             parts.push(Part { first, count, position, pages: &sequence.pages });
+            first += count;
         }
-        let (mut plans, mut queries) = ([Plan::default(), Plan::default()], 0);
-        let windows = [None, model.config.window.map(|window| window.positions)];
-        for (plan, window) in plans.iter_mut().zip(windows).take(if windows[1].is_some() { 2 } else { 1 }) {
-            queries = queries.max(plan.fill(&model.config, &parts, window));
-        }
+        let (work, queries) = Work::new(&model.config, parts, batch.wanted.clone());
+        let (rest, rest_queries) = work.rest(&model.config).unzip();
+        let queries = queries.max(rest_queries.unwrap_or(0));
         let value = cache.shape.value;
         if scratch.part_stats.len() < 2 * queries {
             let room = 2 * queries; // grows by doubling, as a conversation does
             scratch.part_sums = Buffer::new(room * value)?;
             scratch.part_stats = Buffer::new(room * 2)?;
         }
-        let logits = Floats(logits.as_mut_ptr());
-        Ok(Self { model, level, cache, scratch, batch, parts, tokens, plans, logits, imposed: None })
+        let (scratch, logits): (&Scratch, _) = (scratch, Floats(logits.as_mut_ptr()));
+        let pass = |work, rest| Self { model, level, cache, scratch, batch, work, rest, logits, imposed: None };
+        Ok(pass(work, rest.map(|work| Box::new(pass(work, None)))))
     }
 
-    /// Takes these experts instead of choosing.
+    /// Takes these experts instead of choosing: for every token of the batch, so no layer is left to the wanted ones alone.
     pub(super) fn impose(&mut self, experts: &'a [u32]) {
         self.imposed = Some(experts);
+        self.rest = None;
     }
 
     fn count(&self) -> usize {
-        self.tokens.len()
+        self.work.tokens.len()
     }
 
     fn few(&self) -> bool {
@@ -134,16 +175,44 @@ impl<'a> Pass<'a> {
     /// What one member does of the pass.
     pub(super) fn run(&self, member: &Member<'_>) {
         self.embed(member);
-        for (index, layer) in self.model.layers.iter().enumerate() {
+        let Some((last, layers)) = self.model.layers.split_last() else { return };
+        for (index, layer) in layers.iter().enumerate() {
             self.attend(member, index, layer);
             self.feed(member, index, layer);
         }
-        self.head(member);
+        let Some(rest) = &self.rest else {
+            self.attend(member, layers.len(), last);
+            self.feed(member, layers.len(), last);
+            self.head(member);
+            return;
+        };
+        self.attend_for_cache(member, layers.len(), last);
+        if rest.count() > 0 {
+            self.gather(member);
+            rest.attend_from_cache(member, layers.len(), last);
+            rest.feed(member, layers.len(), last);
+            rest.head(member);
+        }
+    }
+
+    /// The wanted tokens' part of the residual stream, side by side from its beginning on.
+    fn gather(&self, member: &Member<'_>) {
+        let Scratch { x, side, .. } = self.scratch;
+        let width = self.model.config.width;
+        let copy = |from: *const f32, to: *mut f32, rows: Range<usize>, source: &dyn Fn(usize) -> usize| {
+            for row in rows {
+                // SAFETY: both have room for every token of the pass, and this member alone has this row.
+                unsafe { std::ptr::copy_nonoverlapping(from.add(source(row) * width), to.add(row * width), width) }
+            }
+        };
+        let wanted = |row: usize| self.work.wanted[row] as usize;
+        member.evenly(self.work.wanted.len(), |rows| copy(x.pointer(), side.pointer(), rows, &wanted));
+        member.evenly(self.work.wanted.len(), |rows| copy(side.pointer(), x.pointer(), rows, &|row| row));
     }
 
     /// What one member does of the head alone, after a pass over the same batch.
     pub(super) fn run_head(&self, member: &Member<'_>) {
-        self.head(member);
+        self.rest.as_deref().unwrap_or(self).head(member);
     }
 
     /// Does things `0..count`, then a barrier: each member its even, contiguous part where there are few tokens; `chunk` at a
@@ -266,6 +335,7 @@ impl<'a> Pass<'a> {
             out,
             out_stride,
             add,
+            cold: self.few(),
         }
     }
 

@@ -108,6 +108,7 @@ fn run(level: Level, case: &Case, x: &[f32], tokens: usize, add: bool) -> (Vec<f
             out: out.slice().as_mut_ptr(),
             out_stride: width,
             add,
+            cold: true,
         };
         kernels(level, case.format).of(tokens)(&job);
     }
@@ -224,6 +225,7 @@ fn bounds_hold_the_logits() {
                 out: upper.as_mut_ptr(),
                 out_stride: case.rows,
                 add: false,
+                cold: true,
             };
             let squares: Vec<f32> = seen.chunks(BLOCK).map(|block| block.iter().map(|x| x * x).sum()).collect();
             bounds(level, &job, squares.as_ptr());
