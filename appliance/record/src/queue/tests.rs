@@ -119,7 +119,12 @@ fn what_is_undone_counts_nothing() {
     assert!(refused.is_err());
     assert_eq!(queue.feeds().unwrap(), []);
     let tally = Tally { duplicates: 1, refused: 2, reused_ids: 3 };
-    queue.write(|writer| Ok(writer.tally("lab", tally, Some(at(5))))).unwrap();
+    queue
+        .write(|writer| {
+            writer.tally("lab", tally, Some(at(5)));
+            Ok(())
+        })
+        .unwrap();
     let lab = &queue.feeds().unwrap()[0];
     assert_eq!((lab.duplicates, lab.refused, lab.reused_ids, lab.last_received), (1, 2, 3, Some(at(5))));
 }
