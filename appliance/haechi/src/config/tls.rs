@@ -18,7 +18,6 @@ impl Default for Tls {
     }
 }
 
-#[allow(dead_code, reason = "taken up with the first listener")]
 impl Tls {
     /// The versions to speak.
     pub(crate) const fn versions(&self) -> Versions {

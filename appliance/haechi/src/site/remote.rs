@@ -12,9 +12,7 @@ use haechi_link::client::{Client, ClientSettings};
 use haechi_link::core::{Core, CoreReply, CoreRequest};
 use serde::de::DeserializeOwned;
 
-use super::{
-    Load, Lookup, Mapping, MergeLine, PatientLine, PatientShown, PreviewShown, Question, Status, StudyLine,
-};
+use super::{Load, Lookup, Mapping, MergeLine, PatientLine, PatientShown, PreviewShown, Question, Status, StudyLine};
 use crate::error::Failure;
 use crate::home::Home;
 

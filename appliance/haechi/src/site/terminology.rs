@@ -156,7 +156,7 @@ pub(crate) fn system(name: &str) -> Result<System, Failure> {
     System::named(name).ok_or_else(|| {
         Failure::new("HAECHI-0160", "no code system of this name is known")
             .effect("nothing was done")
-            .remedy(&format!("there are {}", System::all()))
+            .remedy(format!("there are {}", System::all()))
     })
 }
 
