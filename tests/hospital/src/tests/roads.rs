@@ -75,6 +75,19 @@ fn people(node: &mut Value) {
     }
 }
 
+/// A correction by message keeps the value before it as a note; the bundle holds only the last version.
+fn without_earlier_values(mut resource: Value) -> Value {
+    if let Some(notes) = resource.get_mut("note").and_then(Value::as_array_mut) {
+        notes.retain(|note| !note["text"].as_str().is_some_and(|text| text.starts_with("earlier value: ")));
+        if notes.is_empty()
+            && let Some(body) = resource.as_object_mut()
+        {
+            body.remove("note");
+        }
+    }
+    resource
+}
+
 /// Where two values differ, as a path.
 fn difference(path: &str, fhir: &Value, hl7: &Value, out: &mut Vec<String>) {
     match (fhir, hl7) {
@@ -113,12 +126,14 @@ fn messages_build_what_the_bundle_says() {
             match feed.get(name) {
                 Some(other) => {
                     compared += 1;
-                    difference(&about(name), &plain(resource.clone()), &plain(other.clone()), &mut problems);
+                    let other = without_earlier_values(plain(other.clone()));
+                    difference(&about(name), &plain(resource.clone()), &other, &mut problems);
                 }
                 None => problems.push(format!("{}: no message made it", about(name))),
             }
         }
-        for name in feed.keys().filter(|name| !bundle.contains_key(*name)) {
+        // A segment kept word for word has no counterpart: the bundle says nothing that it could not hold otherwise.
+        for name in feed.keys().filter(|name| !bundle.contains_key(*name) && !name.starts_with("Basic/")) {
             problems.push(format!("{}: only the messages have it", about(name)));
         }
     }
