@@ -209,7 +209,7 @@ fn new_root(site: &str, now: Timestamp) -> Result<(Zeroizing<String>, String), C
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, format!("{site} Haechi site root"));
+    params.distinguished_name.push(DnType::CommonName, format!("{site} site root"));
     let key = KeyPair::generate().map_err(making)?;
     let root = params.self_signed(&key).map_err(making)?.pem();
     Ok((Zeroizing::new(format!("{}{root}", *Zeroizing::new(key.serialize_pem()))), root))
@@ -257,7 +257,7 @@ mod tests {
         let first = Authority::open_or_create(&folder, "Test", now()).unwrap();
         let again = Authority::open_or_create(&folder, "Other", now()).unwrap();
         assert_eq!(first.root(), again.root());
-        assert_eq!(first.facts().subject, "CN=Test Haechi site root");
+        assert_eq!(first.facts().subject, "CN=Test site root");
         assert_eq!(first.facts().days_left(now()), ROOT_YEARS * 365);
         let mode = |name: &str| std::fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("root.pem"), mode("root.crt") & 0o444), (0o600, 0o444));

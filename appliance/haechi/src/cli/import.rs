@@ -43,13 +43,13 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
 
 fn in_words(summary: &Summary) -> String {
     let count = |number: u64| terminal::thousands(number);
+    let images = if summary.instances == 0 { String::new() } else { format!(", {} images", count(summary.instances)) };
     let mut text = format!(
-        "Imported {} files in {:.1} s: {} resources, {} messages and {} images of {} patients; {} unchanged, {} put aside.",
+        "Imported {} files in {:.1} s: {} resources, {} messages{images} of {} patients; {} unchanged, {} put aside.",
         count(summary.files),
         summary.seconds,
         count(summary.resources),
         count(summary.messages),
-        count(summary.instances),
         count(summary.patients),
         count(summary.unchanged),
         count(summary.rejected.len() as u64 + summary.rejected_more),
