@@ -20,6 +20,7 @@ use dicom_transfer_syntax_registry::entries::{
 use flate2::read::DeflateDecoder;
 
 use super::charset::Charset;
+use crate::working::guarded;
 
 pub(crate) type Tag = (u16, u16);
 
@@ -200,7 +201,10 @@ fn walk(reader: impl Read, syntax: &str, want: Want) -> Walked {
     let problem = match decoder {
         Some(decoder) => {
             let mut tokens = LazyDataSetReader::new(decoder);
-            gather(&mut tokens, &count, want, &mut stack, &mut walked.pixels, &mut at).err()
+            let read = guarded(|| gather(&mut tokens, &count, want, &mut stack, &mut walked.pixels, &mut at));
+            let failed =
+                || Problem { at: None, what: "reading it failed inside the program".to_owned(), cut_off: false };
+            read.map_or_else(|| Some(failed()), Result::err)
         }
         None => Some(Problem { at: None, what: "the transfer syntax has no decoder".to_owned(), cut_off: false }),
     };
@@ -249,8 +253,14 @@ fn gather<S: StatefulDecode>(
                 stack.push(Level::Sequence((tag.0, tag.1), Vec::new()));
             }
             LazyDataToken::ItemStart { .. } => stack.push(Level::Item(Dataset::default())),
-            LazyDataToken::ItemEnd | LazyDataToken::SequenceEnd => {
-                if stack.len() < 2 {
+            end @ (LazyDataToken::ItemEnd | LazyDataToken::SequenceEnd) => {
+                // The parser goes on after an end that fits nothing, into a state that it takes for impossible.
+                let fits = match stack.last() {
+                    Some(Level::Item(_)) => matches!(end, LazyDataToken::ItemEnd),
+                    Some(Level::Sequence(..)) => matches!(end, LazyDataToken::SequenceEnd),
+                    None => false,
+                };
+                if stack.len() < 2 || !fits {
                     return Err(problem("an item or sequence ends that never began", false));
                 }
                 close(stack);
