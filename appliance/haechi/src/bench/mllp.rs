@@ -28,7 +28,7 @@ pub(crate) struct Figures {
     /// Messages sent; each sender waits for the answer before its next one.
     pub(crate) messages: u64,
     pub(crate) input_bytes: u64,
-    /// Answered AA.
+    /// Answered AA, or CA where the message asks for that (MSH-15).
     pub(crate) acknowledged: u64,
     pub(crate) acknowledged_per_s: f64,
     pub(crate) p50_ms: f64,
@@ -224,7 +224,7 @@ fn send(files: &[&PathBuf], share: u64, address: SocketAddr, on_sent: &mut dyn F
             out.latencies.push(begun.elapsed().as_secs_f64() * 1000.0);
             out.sent += 1;
             out.bytes += frame.len() as u64;
-            if answer.windows(8).any(|window| window == b"\rMSA|AA|") {
+            if answer.windows(8).any(|window| window == b"\rMSA|AA|" || window == b"\rMSA|CA|") {
                 out.acknowledged.push(Sha256::digest(piece.bytes).into());
             }
             on_sent(out.sent);
