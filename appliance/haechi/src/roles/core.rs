@@ -57,14 +57,7 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
         if !config.listeners().is_empty() {
             listen(&home, &config, &site, feeds.as_ref(), &stopped, &mut beside)?;
         }
-        let images = images::look_after(Arc::clone(&site));
-        let mut stop_images = stopped.clone();
-        beside.spawn(async move {
-            tokio::select! {
-                () = images => {}
-                _ = stop_images.changed() => {}
-            }
-        });
+        beside.spawn(unless_stopped(images::look_after(Arc::clone(&site)), stopped));
         let service = Arc::new(CoreService { home, site, feeds, stopping: Arc::clone(&stopping) });
         let stop = async {
             tokio::select! {
@@ -91,23 +84,28 @@ fn listen(
     beside: &mut JoinSet<()>,
 ) -> Result<(), Failure> {
     let certificates = Arc::new(Certificates::open(home, config)?);
-    let until_stopped = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.changed().await) };
-    let entrances = entrances(home, config, site, feeds, &certificates)?;
+    let entrances = entrances(config, site, feeds, &certificates)?;
     let doorway = Doorway::open(&home.door_socket(), entrances)?;
     beside.spawn(doorway.serve(until_stopped(stopped.clone())));
-    let stop = until_stopped(stopped.clone());
-    beside.spawn(async move {
-        tokio::select! {
-            () = certificates.look_after() => {}
-            () = stop => {}
-        }
-    });
+    beside.spawn(unless_stopped(certificates.look_after(), stopped.clone()));
     Ok(())
+}
+
+/// Ends when the role stops.
+async fn until_stopped(mut stopped: watch::Receiver<bool>) {
+    drop(stopped.changed().await);
+}
+
+/// Does `work` to its end, or until the role stops.
+async fn unless_stopped(work: impl Future<Output = ()>, stopped: watch::Receiver<bool>) {
+    tokio::select! {
+        () = work => {}
+        () = until_stopped(stopped) => {}
+    }
 }
 
 /// The room of each listener, by the listener's name.
 fn entrances(
-    _home: &Home,
     config: &Config,
     site: &Arc<Site>,
     feeds: Option<&Arc<Feeds>>,
