@@ -6,6 +6,8 @@
 
 use encoding_rs::Encoding;
 
+use crate::hl7::upper_set;
+
 const ESC: u8 = 0x1b;
 
 /// How the text of a data set is to be read.
@@ -145,31 +147,23 @@ fn named(term: &str) -> Option<Upper> {
 /// Reads an escape sequence, its ESC taken; gives what follows it. PS3.3 tables C.12-3 and C.12-4.
 fn escape<'b>(after: &'b [u8], upper: &mut Upper, lower: &mut Lower) -> &'b [u8] {
     type Change = (Option<Upper>, Option<Lower>);
-    let to = |encoding| (Some(Upper::Encoding(encoding)), None);
     let known: &[(&[u8], Change)] = &[
-        (b"$)C", to(encoding_rs::EUC_KR)),
-        (b"$)A", to(encoding_rs::GBK)),
         (b"$(D", (None, Some(Lower::MoreKanji))),
         (b"$B", (None, Some(Lower::Kanji))),
         (b"(B", (None, Some(Lower::Ascii))),
         (b"(J", (None, Some(Lower::Ascii))), // JIS X 0201 romaji: ASCII but for yen and overline
         (b")I", (Some(Upper::Katakana), None)),
-        (b"-A", to(encoding_rs::WINDOWS_1252)),
-        (b"-B", to(encoding_rs::ISO_8859_2)),
-        (b"-C", to(encoding_rs::ISO_8859_3)),
-        (b"-D", to(encoding_rs::ISO_8859_4)),
-        (b"-L", to(encoding_rs::ISO_8859_5)),
-        (b"-G", to(encoding_rs::ISO_8859_6)),
-        (b"-F", to(encoding_rs::ISO_8859_7)),
-        (b"-H", to(encoding_rs::ISO_8859_8)),
-        (b"-M", to(encoding_rs::WINDOWS_1254)),
-        (b"-T", to(encoding_rs::WINDOWS_874)),
-        (b"-b", to(encoding_rs::ISO_8859_15)),
     ];
     for (sequence, (new_upper, new_lower)) in known {
         if let Some(rest) = after.strip_prefix(*sequence) {
             *upper = new_upper.unwrap_or(*upper);
             *lower = new_lower.unwrap_or(*lower);
+            return rest;
+        }
+    }
+    for (code, rest) in [2, 3].into_iter().filter_map(|length| after.split_at_checked(length)) {
+        if let Some(encoding) = upper_set(code) {
+            *upper = Upper::Encoding(encoding);
             return rest;
         }
     }

@@ -159,22 +159,29 @@ fn meaning(code: &[u8]) -> Option<Switch> {
         b"$(D" => Switch::G0(Some(Third)),
         b"$)B" | b"$)@" => Switch::G1(EUC_JP),
         b"$(C" => Switch::G0(Some(Raised(EUC_KR))),
-        b"$)C" => Switch::G1(EUC_KR),
         b"$A" | b"$(A" => Switch::G0(Some(Raised(GB18030))),
-        b"$)A" => Switch::G1(GB18030),
         b"$)0" => Switch::G1(BIG5),
-        b"-A" => Switch::G1(WINDOWS_1252),
-        b"-B" => Switch::G1(ISO_8859_2),
-        b"-C" => Switch::G1(ISO_8859_3),
-        b"-D" => Switch::G1(ISO_8859_4),
-        b"-L" => Switch::G1(ISO_8859_5),
-        b"-G" => Switch::G1(ISO_8859_6),
-        b"-F" => Switch::G1(ISO_8859_7),
-        b"-H" => Switch::G1(ISO_8859_8),
-        b"-M" => Switch::G1(WINDOWS_1254),
-        b"-T" => Switch::G1(WINDOWS_874),
-        b"-b" => Switch::G1(ISO_8859_15),
         b"%G" => Switch::G0(Some(Plain(encoding_rs::UTF_8))),
+        other => Switch::G1(upper_set(other)?),
+    })
+}
+
+/// The set that the bytes after ESC put into the upper half, of those that HL7 and DICOM (PS3.3, C.12.1.1.2) share.
+pub(crate) fn upper_set(code: &[u8]) -> Option<&'static Encoding> {
+    Some(match code {
+        b"$)C" => EUC_KR,
+        b"$)A" => GB18030,     // a superset of GB 2312
+        b"-A" => WINDOWS_1252, // a superset of ISO 8859-1's letters
+        b"-B" => ISO_8859_2,
+        b"-C" => ISO_8859_3,
+        b"-D" => ISO_8859_4,
+        b"-L" => ISO_8859_5,
+        b"-G" => ISO_8859_6,
+        b"-F" => ISO_8859_7,
+        b"-H" => ISO_8859_8,
+        b"-M" => WINDOWS_1254,
+        b"-T" => WINDOWS_874,
+        b"-b" => ISO_8859_15,
         _ => return None,
     })
 }

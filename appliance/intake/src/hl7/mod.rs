@@ -48,6 +48,7 @@ use jiff::tz::TimeZone;
 
 pub use events::reads;
 pub use header::{Condition, Header, header};
+pub(crate) use iso2022::upper_set;
 pub use split::{Piece, split};
 
 /// Longest message taken, in bytes.
