@@ -325,10 +325,10 @@ fn raw_of(connection: &Connection, row: i64) -> rusqlite::Result<Vec<u8>> {
 fn widened(connection: &Connection, condition: &Condition) -> rusqlite::Result<Condition> {
     let Test::Reference(any) = &condition.test else { return Ok(condition.clone()) };
     let mut wide = any.clone();
-    for target in any.iter().filter(|target| target.kind.as_deref() == Some("Patient")) {
+    for target in any.iter().filter(|target| target.kind.as_deref().is_none_or(|kind| kind == "Patient")) {
         for id in joined(connection, survivor(connection, &target.id)?)?.0 {
             if id != target.id {
-                wide.push(Target::new(Some("Patient"), &id));
+                wide.push(Target::new(target.kind.as_deref(), &id));
             }
         }
     }
