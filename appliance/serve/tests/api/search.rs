@@ -359,6 +359,20 @@ fn pages_orders_includes_and_compartments_hold_what_they_promise() {
     assert_eq!(all_pages(&api, &format!("/fhir/Observation?patient.identifier={token}&_count=500")), whole);
     assert_eq!(all_pages(&api, &format!("/fhir/Observation?subject:Patient.identifier={token}&_count=500")), whole);
 
+    let code = all["Observation"].iter().find(|(resource, _)| own(resource)).unwrap().0["code"]["coding"][0].clone();
+    let code = format!("{}|{}", code["system"].as_str().unwrap(), code["code"].as_str().unwrap());
+    let having: BTreeSet<String> = all["Observation"]
+        .iter()
+        .filter(|(resource, _)| {
+            tokens(&resource["code"])
+                .iter()
+                .any(|(system, own)| code == format!("{}|{own}", system.clone().unwrap_or_default()))
+        })
+        .map(|(resource, _)| resource["subject"]["reference"].as_str().unwrap().replace("Patient/", ""))
+        .collect();
+    assert_eq!(all_pages(&api, &format!("/fhir/Patient?_has:Observation:patient:code={code}")), having);
+    assert_eq!(all_pages(&api, &format!("/fhir/Observation?subject:Patient._id={patient}&_count=500")), whole);
+
     let posted = call(
         &api,
         "POST",
