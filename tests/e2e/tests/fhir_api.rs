@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use haechi_e2e::{Appliance, Site, checkout, eventually};
+use haechi_e2e::{Appliance, Site, checkout, eventually, third_party_data};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "a-token-of-the-test";
@@ -136,4 +136,29 @@ fn fhirpy_is_served_through_tls() {
         "stranger": true,
     });
     assert_eq!(said, expected);
+}
+
+#[test]
+fn images_are_stored_by_stow_beside_the_api() {
+    let Some(data) = third_party_data() else { return };
+    let served = Served::start();
+    let stow = |token: &str, files: &[PathBuf]| {
+        served.peer(
+            Command::new("python3")
+                .arg(checkout().join("tests/e2e/peers/stow.py"))
+                .args([&served.address.replace("/fhir", "/dicom-web/studies"), token])
+                .arg(&served.root)
+                .args(files),
+        )
+    };
+    let image = data.join("dicom/pydicom/CT_small.dcm");
+    let (media, refused) = ("application/dicom+json", "application/fhir+json; charset=utf-8");
+    let both = [image.clone(), checkout().join("LICENSE")];
+    let answer = |status: u16, media: &str, stored: u64, refused: u64| json!({"status": status, "media": media, "stored": stored, "refused": refused});
+    assert_eq!(stow("wrong", &both), answer(401, refused, 0, 0));
+    assert_eq!(stow(TOKEN, &both), answer(202, media, 1, 1));
+    assert_eq!(stow(TOKEN, &[image]), answer(200, media, 1, 0));
+    assert_eq!(stow(TOKEN, &[]), answer(400, refused, 0, 0));
+    let studies = served.site.json(&["imaging", "list", "--unmatched"]);
+    assert_eq!(studies.as_array().map(Vec::len), Some(1), "{studies}");
 }

@@ -395,6 +395,35 @@ fn pages_orders_includes_and_compartments_hold_what_they_promise() {
 }
 
 #[test]
+fn a_patient_is_found_by_what_is_known_of_him() {
+    let (api, all, _folder) = hospital(12);
+    for (patient, _) in &all["Patient"] {
+        let name = patient["name"][0].clone();
+        let described = |members: Value| {
+            let parameters = serde_json::json!({"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": members}]});
+            let reply = call(&api, "POST", "/fhir/Patient/$match", &parameters.to_string(), &[]);
+            assert_eq!(reply.status, 200);
+            let entries = json(&reply)["entry"].as_array().cloned().unwrap_or_default();
+            entries
+                .iter()
+                .map(|entry| {
+                    let grade = entry["search"]["extension"][0]["valueCode"].as_str().unwrap().to_owned();
+                    (entry["resource"]["id"].as_str().unwrap().to_owned(), grade)
+                })
+                .collect::<Vec<_>>()
+        };
+        let own = |grade: &str| (patient["id"].as_str().unwrap().to_owned(), grade.to_owned());
+        let by_number = described(serde_json::json!({"resourceType": "Patient", "identifier": patient["identifier"]}));
+        assert_eq!(by_number, [own("certain")]);
+        let by_name = serde_json::json!({"resourceType": "Patient", "name": [name], "birthDate": patient["birthDate"]});
+        assert!(described(by_name).contains(&own("probable")));
+        assert!(described(serde_json::json!({"resourceType": "Patient", "name": [name]})).is_empty());
+    }
+    assert_eq!(call(&api, "POST", "/fhir/Patient/$match", "{}", &[]).status, 400);
+    assert_eq!(call(&api, "GET", "/fhir/Patient/$match", "", &[]).status, 405);
+}
+
+#[test]
 fn what_is_not_understood_is_left_out_or_refused_as_the_caller_prefers() {
     let (api, _all, _folder) = hospital(1);
     for (query, lenient) in [
