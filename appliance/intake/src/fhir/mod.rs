@@ -11,7 +11,7 @@ pub(crate) mod cut;
 pub(crate) mod head;
 pub(crate) mod lines;
 pub(crate) mod reference;
-mod types;
+pub mod types;
 
 use std::sync::Arc;
 
