@@ -97,8 +97,8 @@ pub(crate) fn is_open(asked: &Asked) -> bool {
 }
 
 pub(crate) fn answer(api: &Api, asked: &Asked) -> Result<Reply, Fail> {
-    let read = asked.from_xml()?;
-    let asked = read.as_ref().unwrap_or(asked);
+    let in_json = asked.from_xml()?;
+    let asked = in_json.as_ref().unwrap_or(asked);
     if asked.path == "/health" {
         return only(asked, Method::GET).map(|()| Reply::json(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()));
     }
