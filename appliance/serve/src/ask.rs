@@ -20,6 +20,8 @@ pub(crate) const PAGE: usize = 50;
 pub(crate) const MAX_PAGE: usize = 1000;
 /// Resources that includes may add to a page, and targets that a chain may have.
 pub(crate) const MAX_MORE: usize = 1000;
+/// Resources that a reverse chain (`_has`) may look at.
+const MAX_HAS: usize = 10_000;
 /// Parameters in one query.
 const MAX_PARAMETERS: usize = 64;
 
@@ -162,6 +164,11 @@ pub(crate) fn read(kind: &str, text: &str, strict: bool, now: i64, find: Find<'_
                 Some(include) => query.includes.push(include),
                 None => unknown(&name, strict, &mut query.ignored)?,
             },
+            _ if name.starts_with("_has:") => match has(kind, &name, &value, now, find) {
+                Ok(ids) => query.search.ids.push(ids),
+                Err(fail) if fail.issue == "not-supported" && !strict => query.ignored.push(name),
+                Err(fail) => return Err(fail.at(&name)),
+            },
             _ => match condition(table, &name, &value, now, find) {
                 Ok(condition) => query.search.conditions.push(condition),
                 Err(fail) if fail.issue == "not-supported" && !strict => query.ignored.push(name),
@@ -233,9 +240,11 @@ fn condition(table: &TypeParams, asked: &str, value: &str, now: i64, find: Find<
     if rest.contains('.') {
         return Err(unsupported("a chain may have one step".to_owned()));
     }
-    let inner = condition(params::of(target), rest, value, now, find)?;
-    let search =
-        Search { resource_type: target.to_owned(), conditions: vec![inner], limit: MAX_MORE, now, ..Search::default() };
+    let mut search = Search { resource_type: target.to_owned(), limit: MAX_MORE, now, ..Search::default() };
+    match rest {
+        "_id" => search.ids.push(value.split(',').map(str::to_owned).collect()),
+        _ => search.conditions.push(condition(params::of(target), rest, value, now, find)?),
+    }
     let page = find(&search)?;
     if page.next.is_some() {
         let text = format!("more than {MAX_MORE} resources answer the chain `{asked}`; ask for less");
@@ -243,6 +252,37 @@ fn condition(table: &TypeParams, asked: &str, value: &str, now: i64, find: Find<
     }
     let targets: Vec<String> = page.found.iter().map(|found| format!("{target}/{}", found.id)).collect();
     Condition::references(table, name, &targets).ok_or_else(|| unsupported(format!("`{name}` names no resource")))
+}
+
+/// `_has:Type:reference:parameter`: the ids of what resources of `Type` that answer name by `reference`.
+fn has(kind: &str, asked: &str, value: &str, now: i64, find: Find<'_>) -> Result<Vec<String>, Fail> {
+    let refused = |issue, text: String| Fail::new(StatusCode::BAD_REQUEST, issue, "HAECHI-0708", text);
+    let mut parts = asked.splitn(4, ':').skip(1);
+    let (Some(of), Some(by), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(refused("invalid", format!("`{asked}` is not `_has:Type:reference:parameter`")));
+    };
+    let table = params::of(of);
+    let reference = table.find(by).map(|(_, param)| param).filter(|param| param.kind == Kind::Reference);
+    let Some(reference) = reference.filter(|_| types::is_known(of)) else {
+        return Err(refused("not-supported", format!("{of} has no reference `{by}`")));
+    };
+    let inner = condition(table, rest, value, now, find)?;
+    let search =
+        Search { resource_type: of.to_owned(), conditions: vec![inner], limit: MAX_HAS, now, ..Search::default() };
+    let page = find(&search)?;
+    if page.next.is_some() {
+        let text = format!("more than {MAX_HAS} resources answer `{asked}`; ask for less");
+        return Err(refused("too-costly", text));
+    }
+    let written = page.found.iter().flat_map(|found| references(&found.stored.raw, reference));
+    let named: HashSet<String> = written
+        .filter_map(|written| {
+            let plain = written.split("/_history/").next().unwrap_or_default();
+            let (rest, id) = plain.rsplit_once('/')?;
+            (rest.rsplit('/').next() == Some(kind)).then(|| id.to_owned())
+        })
+        .collect();
+    Ok(named.into_iter().collect())
 }
 
 fn included(api: &Api, page: &[Found], includes: &[Include]) -> Result<Vec<Found>, Fail> {

@@ -103,6 +103,28 @@ pub(crate) fn searchset(
     bundle.end()
 }
 
+/// A patient who may be the one described.
+pub(crate) struct Graded {
+    pub(crate) found: Found,
+    /// Of FHIR's value set match-grade.
+    pub(crate) grade: &'static str,
+    pub(crate) score: f64,
+}
+
+/// The answer of `$match`.
+pub(crate) fn graded(base: &str, all: &[Graded]) -> Vec<u8> {
+    const GRADE: &str = "http://hl7.org/fhir/StructureDefinition/match-grade";
+    let mut bundle = Writing::begin("searchset", Some(all.len() as u64), &[]);
+    for Graded { found, grade, score } in all {
+        let url = format!("{base}/{}/{}", found.resource_type, found.id);
+        let rest = format!(
+            r#""search":{{"extension":[{{"url":"{GRADE}","valueCode":"{grade}"}}],"mode":"match","score":{score:.1}}}"#
+        );
+        bundle.entry(Some(&url), Some(&found.stored.raw), &rest);
+    }
+    bundle.end()
+}
+
 /// The asked elements of a resource, its type, id and meta, marked as a part.
 fn only(raw: &[u8], elements: &[String]) -> Vec<u8> {
     let Ok(members) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(raw) else { return raw.to_vec() };

@@ -49,7 +49,7 @@ pub(crate) struct Changed {
     pub(crate) stored: Version,
 }
 
-fn json_body(asked: &Asked) -> Result<&[u8], Fail> {
+pub(crate) fn json_body(asked: &Asked) -> Result<&[u8], Fail> {
     let kind = asked.content_type.split(';').next().unwrap_or_default().trim();
     if !matches!(kind, "application/fhir+json" | "application/json" | "text/json") {
         return Err(media_type("application/fhir+json"));
@@ -215,13 +215,13 @@ impl Change<'_, '_> {
         let version = self.writer.delete(kind, id, received)?.or(known.map(|stored| stored.version));
         let headers = version.map(|version| ("etag", etag(version))).into_iter().collect();
         // Deleting what is not there succeeds too: it is not there.
-        Ok(Reply { status: StatusCode::NO_CONTENT, headers, body: Vec::new() })
+        Ok(Reply { headers, ..Reply::json(StatusCode::NO_CONTENT, Vec::new()) })
     }
 
     pub(crate) fn delete_where(self, kind: &str, query: &str) -> Result<Reply, Fail> {
         match self.named(kind, query)? {
             Some(id) => self.delete(kind, &id, When::default()),
-            None => Ok(Reply { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: Vec::new() }),
+            None => Ok(Reply::json(StatusCode::NO_CONTENT, Vec::new())),
         }
     }
 

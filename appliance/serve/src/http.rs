@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use haechi_intake::dicom::Archive;
 use haechi_record::store::Store;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::outcome::Fail;
 use crate::route::{self, Asked, Reply};
+use crate::stow;
 
 /// A sender may take so long for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -52,6 +54,8 @@ impl Default for Settings {
 pub struct Api {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
+    /// Where DICOM objects go; `None`: they are not taken.
+    images: Option<Archive>,
     working: Semaphore,
 }
 
@@ -59,7 +63,13 @@ impl Api {
     /// An API on `store`.
     #[must_use]
     pub fn new(store: Store, settings: Settings) -> Self {
-        Self { store, settings, working: Semaphore::new(AT_ONCE) }
+        Self { store, settings, images: None, working: Semaphore::new(AT_ONCE) }
+    }
+
+    /// With a place for DICOM objects that are sent by STOW-RS.
+    #[must_use]
+    pub fn with_images(self, archive: Archive) -> Self {
+        Self { images: Some(archive), ..self }
     }
 
     /// Serves one connection until the peer or a time-out ends it. `peer`: for the log alone.
@@ -69,7 +79,7 @@ impl Api {
     {
         let service = hyper::service::service_fn(move |request| {
             let api = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(api.request(request).await) }
+            async move { Ok::<_, Infallible>(api.request(request, peer).await) }
         });
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
@@ -79,15 +89,15 @@ impl Api {
         }
     }
 
-    async fn request(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn request(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let head_only = request.method() == Method::HEAD;
-        let reply = match self.worked(request).await {
+        let reply = match self.worked(request, peer).await {
             Ok(reply) => reply,
             Err(fail) => fail.reply(),
         };
         let mut response = Response::builder().status(reply.status);
         if !reply.body.is_empty() {
-            response = response.header(header::CONTENT_TYPE, "application/fhir+json; charset=utf-8");
+            response = response.header(header::CONTENT_TYPE, reply.media_type);
         }
         response = response.header(header::CACHE_CONTROL, "no-store").header("x-content-type-options", "nosniff");
         for (name, value) in &reply.headers {
@@ -98,7 +108,7 @@ impl Api {
         response.body(Full::new(Bytes::from(body))).unwrap_or_default()
     }
 
-    async fn worked(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Fail> {
+    async fn worked(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Result<Reply, Fail> {
         let Ok(_permit) = self.working.try_acquire() else {
             return Err(Fail::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -145,6 +155,19 @@ impl Api {
                 "this address needs a bearer token that the site has configured",
             ));
         }
+        if let (Some(archive), Some(study)) = (&self.images, stow::study_in(&asked.path)) {
+            if asked.method != Method::POST {
+                return Err(Fail::method());
+            }
+            let order = stow::Order {
+                archive: archive.clone(),
+                study: study.map(str::to_owned),
+                content_type: asked.content_type,
+                source: format!("STOW-RS {}", peer.ip()),
+                now: (self.settings.now)(),
+            };
+            return stow::store(order, body).await;
+        }
         let limited = Limited::new(body, self.settings.max_body_bytes);
         let read = tokio::time::timeout(BODY_TIME, limited.collect()).await;
         asked.body = match read {
@@ -171,12 +194,7 @@ impl Api {
         // Reading the record blocks.
         match tokio::task::spawn_blocking(move || route::answer(&api, &asked)).await {
             Ok(result) => result,
-            Err(_) => Err(Fail::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "exception",
-                "HAECHI-0711",
-                "the request hit a fault in the program; others go on",
-            )),
+            Err(_) => Err(Fail::fault()),
         }
     }
 

@@ -7,17 +7,19 @@
 //! are compared (`haechi_record::index`).
 //!
 //! Reading order: [`outcome`] (every refusal), `http` (a connection), `route` (which address means what), `ask` (searches),
-//! `bundle` (answers of many), `change` (one resource written), `exchange` (batch and transaction), `patch`, `metadata`.
+//! `bundle` (answers of many), `change` (one resource written), `exchange` (batch and transaction), `patch`, `matching`, `metadata`, `stow` (DICOM objects).
 
 mod ask;
 mod bundle;
 mod change;
 mod exchange;
 mod http;
+mod matching;
 mod metadata;
 pub mod outcome;
 mod patch;
 mod route;
+mod stow;
 
 pub use http::{Api, Settings};
 pub use route::{Asked, Reply};

@@ -82,7 +82,10 @@ fn resource(kind: &str) -> Value {
         if kind == "Patient" {
             members.insert(
                 "operation".to_owned(),
-                json!([{"name": "everything", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}]),
+                json!([
+                    {"name": "everything", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything"},
+                    {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"},
+                ]),
             );
         }
     }

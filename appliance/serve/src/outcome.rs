@@ -61,6 +61,17 @@ impl Fail {
         )
     }
 
+    /// The program failed, not the caller.
+    #[must_use]
+    pub fn fault() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "exception",
+            "HAECHI-0711",
+            "the request hit a fault in the program; others go on",
+        )
+    }
+
     /// The answer to the caller.
     #[must_use]
     pub fn reply(&self) -> Reply {

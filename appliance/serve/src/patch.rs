@@ -1,12 +1,13 @@
 //! JSON Patch (RFC 6902) on a tree that keeps every scalar as it was written: a laboratory's `7.10` stays `7.10`.
 
+use haechi_record::prepare::MAX_RESOURCE_BYTES;
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::outcome::{Fail, quoted};
 
-/// Operations in one patch, and levels of a tree.
+/// Operations in one patch, and levels of a tree. What operations add is bounded too: copies of copies double it each time.
 const MAX_OPERATIONS: usize = 1000;
 const MAX_DEPTH: usize = 100;
 
@@ -38,8 +39,9 @@ pub(crate) fn apply(raw: &[u8], patch: &[u8]) -> Result<Vec<u8>, Fail> {
     }
     let whole: &RawValue = serde_json::from_slice(raw).map_err(|_| Fail::invalid("the stored resource is no JSON"))?;
     let mut root = read(whole, MAX_DEPTH).ok_or_else(|| Fail::invalid("the stored resource is nested too deeply"))?;
+    let mut room = MAX_RESOURCE_BYTES;
     for (number, operation) in operations.iter().enumerate() {
-        run(&mut root, operation).ok_or_else(|| {
+        run(&mut root, operation, &mut room).ok_or_else(|| {
             let text = format!("operation {number} of the patch does not fit the resource; nothing was changed");
             Fail::new(StatusCode::UNPROCESSABLE_ENTITY, "processing", "HAECHI-0715", text)
         })?;
@@ -49,9 +51,10 @@ pub(crate) fn apply(raw: &[u8], patch: &[u8]) -> Result<Vec<u8>, Fail> {
     Ok(out.into_bytes())
 }
 
-fn run(root: &mut Node, operation: &Operation<'_>) -> Option<()> {
+/// `room`: bytes that may still be added.
+fn run(root: &mut Node, operation: &Operation<'_>, room: &mut usize) -> Option<()> {
     let path = pointer(&operation.path)?;
-    let value = || read(operation.value?, MAX_DEPTH);
+    let value = || read(operation.value?, MAX_DEPTH.checked_sub(path.len())?);
     let from = || pointer(operation.from.as_deref()?);
     match operation.op.as_str() {
         "add" => add(root, &path, value()?),
@@ -62,7 +65,10 @@ fn run(root: &mut Node, operation: &Operation<'_>) -> Option<()> {
         }
         "test" => (*find(root, &path)? == value()?).then_some(()),
         "copy" => {
-            let copied = find(root, &from()?)?.clone();
+            let found = find(root, &from()?)?;
+            let (bytes, depth) = size(found);
+            *room = room.checked_sub(bytes).filter(|_| path.len() + depth <= MAX_DEPTH)?;
+            let copied = found.clone();
             add(root, &path, copied)
         }
         "move" => {
@@ -72,9 +78,27 @@ fn run(root: &mut Node, operation: &Operation<'_>) -> Option<()> {
                 return None;
             }
             let moved = remove(root, &from)?;
+            if path.len() + size(&moved).1 > MAX_DEPTH {
+                return None;
+            }
             add(root, &path, moved)
         }
         _ => None,
+    }
+}
+
+/// Bytes and levels of a tree, about.
+fn size(node: &Node) -> (usize, usize) {
+    let under = |sizes: &mut dyn Iterator<Item = (usize, usize)>| {
+        sizes.fold((2, 1), |(bytes, depth), (more, below)| (bytes + more, depth.max(below + 1)))
+    };
+    match node {
+        Node::Scalar(text) => (text.len() + 1, 1),
+        Node::List(items) => under(&mut items.iter().map(size)),
+        Node::Object(members) => under(&mut members.iter().map(|(name, value)| {
+            let (bytes, depth) = size(value);
+            (name.len() + 4 + bytes, depth)
+        })),
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::http::Api;
 use crate::outcome::Fail;
-use crate::{ask, bundle, change, exchange, metadata};
+use crate::{ask, bundle, change, exchange, matching, metadata};
 
 /// Where the API lies.
 pub(crate) const BASE: &str = "/fhir";
@@ -66,19 +66,24 @@ pub struct Reply {
     pub status: StatusCode,
     /// Headers beside the content type.
     pub headers: Vec<(&'static str, String)>,
+    /// Media type of the body.
+    pub media_type: &'static str,
     /// JSON, or nothing.
     pub body: Vec<u8>,
 }
 
+/// What FHIR answers are.
+const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
+
 impl Reply {
     pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status, headers: Vec::new(), body }
+        Self { status, headers: Vec::new(), media_type: FHIR_JSON, body }
     }
 
     /// With version and time of what is stored.
     pub(crate) fn of_version(status: StatusCode, stored: &Version, body: Vec<u8>) -> Self {
         let headers = vec![("etag", etag(stored.version)), ("last-modified", http_date(stored.received))];
-        Self { status, headers, body }
+        Self { headers, ..Self::json(status, body) }
     }
 }
 
@@ -127,6 +132,8 @@ pub(crate) fn answer(api: &Api, asked: &Asked) -> Result<Reply, Fail> {
         ([kind], &Method::PUT) => change::update_where(api, asked, kind),
         ([kind], &Method::DELETE) => change::delete_where(api, asked, kind),
         ([kind, "_search"], method) if *method == post => search_by_post(api, asked, kind, None),
+        (["Patient", "$match"], &Method::POST) => matching::matches(api, asked),
+        (["Patient", "$match"], _) => Err(Fail::method()),
         (["Patient", id, "$everything"], &Method::GET | &Method::POST) => bundle::everything(api, asked, id),
         ([kind, id], method) if is_plain(id) => match *method {
             Method::GET => read(api, asked, kind, id),

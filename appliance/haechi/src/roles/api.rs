@@ -4,19 +4,19 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use haechi_record::store::Store;
 use haechi_serve::{Api, Settings};
 
 use super::doorway::{Connection, Room};
 use crate::config::serve::Serve;
 use crate::error::Failure;
+use crate::site::Site;
 
 /// Leads connections into the API.
 pub(crate) struct ApiRoom(Arc<Api>);
 
 impl ApiRoom {
-    /// The API on `store`, as the site has set it.
-    pub(crate) fn open(store: Store, serve: &Serve) -> Result<Self, Failure> {
+    /// The API on a site's record, as the site has set it.
+    pub(crate) fn open(site: &Site, serve: &Serve) -> Result<Self, Failure> {
         let tokens = serve.tokens().map_err(|problem| Failure::new("HAECHI-0104", problem))?;
         if tokens.is_empty() {
             log::warn!("HAECHI-0716: no token stands in serve.tokens-sha256: nobody may use the FHIR API");
@@ -24,7 +24,7 @@ impl ApiRoom {
         let origin = serve.origin.clone().map(|origin| origin.trim_end_matches('/').to_owned());
         let settings =
             Settings { tokens, max_body_bytes: serve.max_body_bytes, origin, scheme: "https", ..Settings::default() };
-        Ok(Self(Arc::new(Api::new(store, settings))))
+        Ok(Self(Arc::new(Api::new(site.store().clone(), settings).with_images(site.archive()?))))
     }
 }
 

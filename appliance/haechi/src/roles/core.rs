@@ -125,7 +125,7 @@ fn entrances(
         entrances.insert(dicom::LISTENER.to_owned(), Entrance { room, tls });
     }
     if config.serve.listen.is_some() {
-        let room = Arc::new(ApiRoom::open(site.store().clone(), &config.serve)?);
+        let room = Arc::new(ApiRoom::open(site, &config.serve)?);
         let tls = certificates.server(Clients::Anybody, &["h2", "http/1.1"])?;
         entrances.insert(serve::LISTENER.to_owned(), Entrance { room, tls: Some(tls) });
     }

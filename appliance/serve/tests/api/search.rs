@@ -359,6 +359,20 @@ fn pages_orders_includes_and_compartments_hold_what_they_promise() {
     assert_eq!(all_pages(&api, &format!("/fhir/Observation?patient.identifier={token}&_count=500")), whole);
     assert_eq!(all_pages(&api, &format!("/fhir/Observation?subject:Patient.identifier={token}&_count=500")), whole);
 
+    let code = all["Observation"].iter().find(|(resource, _)| own(resource)).unwrap().0["code"]["coding"][0].clone();
+    let code = format!("{}|{}", code["system"].as_str().unwrap(), code["code"].as_str().unwrap());
+    let having: BTreeSet<String> = all["Observation"]
+        .iter()
+        .filter(|(resource, _)| {
+            tokens(&resource["code"])
+                .iter()
+                .any(|(system, own)| code == format!("{}|{own}", system.clone().unwrap_or_default()))
+        })
+        .map(|(resource, _)| resource["subject"]["reference"].as_str().unwrap().replace("Patient/", ""))
+        .collect();
+    assert_eq!(all_pages(&api, &format!("/fhir/Patient?_has:Observation:patient:code={code}")), having);
+    assert_eq!(all_pages(&api, &format!("/fhir/Observation?subject:Patient._id={patient}&_count=500")), whole);
+
     let posted = call(
         &api,
         "POST",
@@ -378,6 +392,35 @@ fn pages_orders_includes_and_compartments_hold_what_they_promise() {
     assert_eq!(everything["entry"][0]["resource"]["id"], patient);
     assert!(everything["total"].as_u64().unwrap() > count as u64);
     assert_eq!(call(&api, "GET", "/fhir/Patient/none/$everything", "", &[]).status, 404);
+}
+
+#[test]
+fn a_patient_is_found_by_what_is_known_of_him() {
+    let (api, all, _folder) = hospital(12);
+    for (patient, _) in &all["Patient"] {
+        let name = patient["name"][0].clone();
+        let described = |members: Value| {
+            let parameters = serde_json::json!({"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": members}]});
+            let reply = call(&api, "POST", "/fhir/Patient/$match", &parameters.to_string(), &[]);
+            assert_eq!(reply.status, 200);
+            let entries = json(&reply)["entry"].as_array().cloned().unwrap_or_default();
+            entries
+                .iter()
+                .map(|entry| {
+                    let grade = entry["search"]["extension"][0]["valueCode"].as_str().unwrap().to_owned();
+                    (entry["resource"]["id"].as_str().unwrap().to_owned(), grade)
+                })
+                .collect::<Vec<_>>()
+        };
+        let own = |grade: &str| (patient["id"].as_str().unwrap().to_owned(), grade.to_owned());
+        let by_number = described(serde_json::json!({"resourceType": "Patient", "identifier": patient["identifier"]}));
+        assert_eq!(by_number, [own("certain")]);
+        let by_name = serde_json::json!({"resourceType": "Patient", "name": [name], "birthDate": patient["birthDate"]});
+        assert!(described(by_name).contains(&own("probable")));
+        assert!(described(serde_json::json!({"resourceType": "Patient", "name": [name]})).is_empty());
+    }
+    assert_eq!(call(&api, "POST", "/fhir/Patient/$match", "{}", &[]).status, 400);
+    assert_eq!(call(&api, "GET", "/fhir/Patient/$match", "", &[]).status, 405);
 }
 
 #[test]
