@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::Sender;
 
 use crate::blocks::{Block, Blocks, MAX_MESSAGE_BYTES};
-use crate::fhir::{Found, Item, Place, bundle, lines};
+use crate::fhir::{Found, Item, Place, bundle, lines, xml};
 use crate::hl7;
 use crate::images::Images;
 use crate::import::Shared;
@@ -108,6 +108,12 @@ fn fhir_file(source: &Source<'_>, out: &mut Out<'_>, images: &mut Images<'_>, al
             out.take(Found::Rejected(place.reject(None, None, reason), None))
         }
         Format::JsonLines => lines::read(reader, &place, &mut |found| out.take(found))?,
+        Format::Xml => {
+            drop(reader);
+            let shared = out.shared;
+            let open = || without_mark(source.open(&shared.read)?);
+            xml::read(&open, &place, &mut |found| out.take(found))?
+        }
         Format::Json => {
             let mut document = Vec::new();
             let mut reader = reader.take(DOCUMENT_BYTES as u64 + 1);

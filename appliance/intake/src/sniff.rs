@@ -7,6 +7,8 @@ pub(crate) enum Format {
     Json,
     /// A JSON document a line.
     JsonLines,
+    /// One FHIR document in XML.
+    Xml,
     /// HL7 v2 messages.
     Hl7,
     /// A DICOM file (PS3.10).
@@ -32,6 +34,7 @@ pub(crate) fn format(head: &[u8], whole: bool, name: &str) -> Format {
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     match text.first() {
         Some(b'{') => json(text, whole, name),
+        Some(b'<') if is_fhir_xml(text) => Format::Xml,
         Some(b'[') => {
             Format::Not("a JSON list is no FHIR resource: wrap the resources in a Bundle, or one a line".to_owned())
         }
@@ -47,6 +50,26 @@ fn is_hl7(head: &[u8]) -> bool {
         let named = ["MSH", "FHS", "BHS"].iter().any(|name| line.starts_with(name.as_bytes()));
         named && line.get(3).is_none_or(|byte| !byte.is_ascii_alphanumeric())
     })
+}
+
+/// FHIR's name space in the first tag that is no comment, declaration or instruction.
+fn is_fhir_xml(text: &[u8]) -> bool {
+    let tags = text.split(|byte| *byte == b'<').skip(1);
+    let mut comment = false;
+    for tag in tags.take(64) {
+        let begins = !comment && tag.starts_with(b"!--");
+        comment = (comment || begins) && !tag.windows(3).any(|end| end == b"-->");
+        if !comment
+            && !begins
+            && !matches!(tag.first(), Some(b'!' | b'?' | b'/'))
+            && !tag.windows(3).any(|end| end == b"-->")
+        {
+            let mark = b"http://hl7.org/fhir";
+            let quoted = |at: usize| matches!(tag.get(at + mark.len()), Some(b'"' | b'\''));
+            return tag.windows(mark.len()).enumerate().any(|(at, window)| window == mark && quoted(at));
+        }
+    }
+    false
 }
 
 /// One document, or one a line. A first line that is a whole document with something after it decides; where it is cut
@@ -82,8 +105,6 @@ fn unsupported(head: &[u8], text: &[u8], name: &str) -> String {
         later("an image")
     } else if at(0, b"\xff\xfe") || at(0, b"\xfe\xff") {
         "text in UTF-16: save it as UTF-8".to_owned()
-    } else if text.starts_with(b"<") && has("http://hl7.org/fhir") {
-        later("FHIR in XML") + "; export it as JSON"
     } else if text.starts_with(b"<") && has("ClinicalDocument") {
         later("a CDA document")
     } else if text.starts_with(b"<") {
@@ -93,7 +114,7 @@ fn unsupported(head: &[u8], text: &[u8], name: &str) -> String {
     } else if ends(&[".md", ".txt", ".csv", ".tsv", ".pdf"]) {
         later("a text or table")
     } else {
-        "neither FHIR JSON nor HL7 v2 by its first bytes".to_owned()
+        "neither FHIR nor HL7 v2 by its first bytes".to_owned()
     }
 }
 
@@ -121,6 +142,8 @@ mod tests {
             (line, "x.ndjson", Format::JsonLines),
             (b"{\n \"resourceType\": \"Patient\"}", "x", Format::Json),
             (b"{\"resourceType\":\n", "x.ndjson", Format::JsonLines),
+            (b"<?xml version=\"1.0\"?>\n<!-- <b> -->\n<Patient xmlns='http://hl7.org/fhir'>", "x", Format::Xml),
+            (b"<f:Patient xmlns:f=\"http://hl7.org/fhir\"/>", "x.json", Format::Xml),
         ] {
             assert_eq!(format(head, true, name), format_is, "{name}: {}", String::from_utf8_lossy(head));
         }
@@ -134,7 +157,8 @@ mod tests {
             (b"\x08\0\x05\0", "x.dcm", "no DICM"),
             (b"##fileformat=VCFv4.2\n", "x", "VCF"),
             (b">sp|P1\nMKV", "x", "FASTA"),
-            (b"<Patient xmlns=\"http://hl7.org/fhir\">", "x.xml", "export it as JSON"),
+            (b"<a xmlns=\"http://hl7.org/fhirx\"/>", "x.xml", "XML or HTML"),
+            (b"<!-- <Patient xmlns=\"http://hl7.org/fhir\"> --><ClinicalDocument/>", "x.xml", "CDA"),
             (b"PK\x03\x04", "x.zip", "unpack"),
             (b"[{}]", "x.json", "JSON list"),
             (b"CCO 1", "x.smi", "chemical"),

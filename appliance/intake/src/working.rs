@@ -147,7 +147,7 @@ fn fhir(shared: &Shared<'_>, found: Found, last: bool, out: &mut Vec<Ready>) {
     let reject = |field: Option<String>, line_inside: Option<u64>, reason: &str| {
         let mut rejected = item.place.reject(resource.clone(), field, reason);
         rejected.line = rejected.line.map(|line| line + line_inside.unwrap_or(1).saturating_sub(1));
-        let patient = head.patient.as_deref().and_then(|written| patient_id(&item.references.resolve(written)));
+        let patient = head.patient.as_deref().and_then(|written| item.references.resolve(written).patient());
         Ready::Rejected(rejected, patient)
     };
     let prepared = match result {
@@ -201,8 +201,7 @@ fn merges(item: &Item, id: &str) -> Vec<Ready> {
     let links = serde_json::from_slice::<Links>(&item.raw).map(|links| links.link).unwrap_or_default();
     let mut merges = Vec::new();
     for link in links {
-        let Some(other) = link.other.reference.and_then(|written| patient_id(&item.references.resolve(&written)))
-        else {
+        let Some(other) = link.other.reference.and_then(|written| item.references.resolve(&written).patient()) else {
             continue;
         };
         let place = Box::new(item.place.clone());
@@ -229,13 +228,6 @@ fn known_patient(shared: &Shared<'_>, key: &str) -> Option<String> {
     let (system, value) = key.strip_prefix("Patient?identifier=")?.split_once('|')?;
     let found = shared.store.patient_by_identifier(system, value).ok().flatten()?;
     Some(format!("Patient/{found}"))
-}
-
-fn patient_id(meaning: &Meaning) -> Option<String> {
-    match meaning {
-        Meaning::Is(target) => target.strip_prefix("Patient/").map(str::to_owned),
-        _ => None,
-    }
 }
 
 /// Makes one message ready. `received`: when it came.

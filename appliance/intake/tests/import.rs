@@ -4,6 +4,8 @@
 
 #[path = "import/identity.rs"]
 mod identity;
+#[path = "import/xml.rs"]
+mod xml;
 
 use std::collections::BTreeSet;
 use std::fs;

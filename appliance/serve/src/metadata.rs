@@ -22,7 +22,7 @@ pub(crate) fn statement(api: &Api, asked: &Asked) -> Vec<u8> {
         "software": {"name": "Haechi", "version": env!("CARGO_PKG_VERSION")},
         "implementation": {"description": "FHIR R4 API of the appliance", "url": asked.base},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json"],
+        "format": ["application/fhir+json", "application/fhir+xml"],
         "patchFormat": ["application/json-patch+json"],
         "rest": [{
             "mode": "server",

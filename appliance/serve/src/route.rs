@@ -1,6 +1,6 @@
 //! Which address and method mean what.
 
-use haechi_intake::fhir::types;
+use haechi_intake::fhir::{types, xml};
 use haechi_record::store::Version;
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
@@ -35,6 +35,28 @@ pub struct Asked {
     pub base: String,
     /// Body.
     pub body: Vec<u8>,
+}
+
+impl Asked {
+    /// The request with its body in JSON, where it came in XML.
+    ///
+    /// # Errors
+    /// What is wrong with the XML, and on which line.
+    fn from_xml(&self) -> Result<Option<Self>, Fail> {
+        let kind = self.content_type.split(';').next().unwrap_or_default().trim();
+        if !matches!(kind, "application/fhir+xml" | "application/xml" | "text/xml") || self.body.is_empty() {
+            return Ok(None);
+        }
+        let body = xml::to_json(&self.body).map_err(|refused| {
+            let text = format!("the XML body, line {}: {}", refused.line, refused.reason);
+            let fail = Fail::new(StatusCode::BAD_REQUEST, "structure", "HAECHI-0705", text);
+            match refused.field {
+                Some(field) => fail.at(field),
+                None => fail,
+            }
+        })?;
+        Ok(Some(Self { content_type: "application/fhir+json".to_owned(), body, ..self.clone() }))
+    }
 }
 
 /// An answer.
@@ -80,6 +102,8 @@ pub(crate) fn is_open(asked: &Asked) -> bool {
 }
 
 pub(crate) fn answer(api: &Api, asked: &Asked) -> Result<Reply, Fail> {
+    let in_json = asked.from_xml()?;
+    let asked = in_json.as_ref().unwrap_or(asked);
     if asked.path == "/health" {
         return only(asked, Method::GET).map(|()| Reply::json(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()));
     }

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::cut::{Cutter, Piece, Rest};
+use super::cut::{Cutter, Piece, Pieces, Rest};
 use super::head::{self, Head, is_id, malformed};
 use super::reference::References;
 use super::{Found, Item, MAX_RESOURCE_BYTES, Place, Taker};
@@ -132,9 +132,9 @@ impl Position {
 /// A bundle that is malformed somewhere: what is whole in it goes in all the same.
 fn broken(bytes: &[u8], error: &serde_json::Error, place: &Place, depth: u8, taker: Taker<'_>) -> bool {
     // Reading a slice cannot fail.
-    let Ok((references, _)) = index(Cutter::new(bytes)) else { return true };
+    let Ok((references, _)) = index(&mut Cutter::new(bytes)) else { return true };
     let mut rejected = 0u64;
-    let alive = emit(Cutter::new(bytes), place, &Arc::new(references), depth, &mut |one| {
+    let alive = emit(&mut Cutter::new(bytes), place, &Arc::new(references), (depth, false), &mut |one| {
         rejected += u64::from(matches!(one, Found::Rejected(..)));
         taker(one)
     })
@@ -151,7 +151,7 @@ fn broken(bytes: &[u8], error: &serde_json::Error, place: &Place, depth: u8, tak
 /// # Errors
 /// What the disk or the decompressor says.
 pub(crate) fn large<R: BufRead>(open: &dyn Fn() -> io::Result<R>, place: &Place, taker: Taker<'_>) -> io::Result<bool> {
-    let (references, rest) = index(Cutter::new(open()?))?;
+    let (references, rest) = index(&mut Cutter::new(open()?))?;
     let limit = MAX_RESOURCE_BYTES >> 20;
     let shape = serde_json::from_slice::<Shape<'_>>(&rest.shell);
     let refusal = match &shape {
@@ -171,7 +171,7 @@ pub(crate) fn large<R: BufRead>(open: &dyn Fn() -> io::Result<R>, place: &Place,
         return Ok(taker(Found::Rejected(place.reject(None, None, reason), None)));
     }
     let mut rejected = 0u64;
-    let alive = emit(Cutter::new(open()?), place, &Arc::new(references), 0, &mut |one| {
+    let alive = emit(&mut Cutter::new(open()?), place, &Arc::new(references), (0, false), &mut |one| {
         rejected += u64::from(matches!(one, Found::Rejected(..)));
         taker(one)
     })?;
@@ -189,18 +189,24 @@ fn looks_like_bundle(bytes: &[u8]) -> bool {
     start.windows(mark.len()).any(|window| window == mark)
 }
 
-fn single(bytes: &[u8], place: &Place, taker: Taker<'_>) -> bool {
+/// Whether the document, or what is left of it without its entries, is a history.
+pub(crate) fn is_history(shell: &[u8]) -> bool {
+    serde_json::from_slice::<Shape<'_>>(shell).is_ok_and(|shape| shape.is_bundle() && shape.is_history())
+}
+
+/// The one resource that a document is.
+pub(crate) fn single(bytes: &[u8], place: &Place, taker: Taker<'_>) -> bool {
     let raw = bytes.trim_ascii().to_vec();
     taker(Found::Resource(Item { raw, head: None, place: place.clone(), id: None, references: Arc::default() }))
 }
 
 /// First reading: which names the bundle gives to which resources.
-fn index<R: BufRead>(mut cutter: Cutter<R>) -> io::Result<(References, Rest)> {
+pub(crate) fn index(pieces: &mut impl Pieces) -> io::Result<(References, Rest)> {
     let mut references = References::default();
     loop {
-        let bytes = match cutter.next()? {
+        let bytes = match pieces.next()? {
             Piece::Entry(bytes, _) => bytes,
-            Piece::TooLong(_) => continue,
+            Piece::TooLong(_) | Piece::Faulty(..) => continue,
             Piece::End(rest) => return Ok((references, rest)),
         };
         // What is wrong with an entry is said at the second reading.
@@ -222,39 +228,55 @@ fn name(references: &mut References, entry: &Entry<'_>, head: &Head) {
     references.add_identifiers(&head.resource_type, &head.identifiers, &target);
 }
 
-/// Second reading: the resources.
-fn emit<R: BufRead>(
-    mut cutter: Cutter<R>,
+/// Second reading: the resources. `reverse`: the last first, all of them held.
+pub(crate) fn emit(
+    pieces: &mut impl Pieces,
     place: &Place,
     references: &Arc<References>,
-    depth: u8,
+    (depth, reverse): (u8, bool),
     taker: Taker<'_>,
 ) -> io::Result<bool> {
     let first_line = place.line.unwrap_or(1);
+    let at = |line: u64, number: u64| Place { line: Some(first_line + line - 1), entry: Some(number), ..place.clone() };
+    let mut held = Vec::new();
     let mut number = 0u64;
-    loop {
-        let (bytes, line) = match cutter.next()? {
-            Piece::Entry(bytes, line) => (Some(bytes), line),
-            Piece::TooLong(line) => (None, line),
-            Piece::End(rest) => {
-                let Some(line) = rest.unfinished else { return Ok(true) };
-                let place = Place { line: Some(first_line + line - 1), entry: Some(number), ..place.clone() };
-                let rejected = place.reject(None, None, "the file ends in the middle of this entry");
-                return Ok(taker(Found::Rejected(rejected, None)));
-            }
+    let unfinished = loop {
+        let piece = match pieces.next()? {
+            Piece::End(rest) => break rest.unfinished,
+            piece => piece,
         };
-        let place = Place { line: Some(first_line + line - 1), entry: Some(number), ..place.clone() };
-        number += 1;
-        let alive = match bytes {
-            Some(bytes) => from_bytes(&bytes, &place, references, depth, taker),
-            None => {
-                let reason = format!("an entry may have {} MiB at most; this one is larger", MAX_RESOURCE_BYTES >> 20);
-                taker(Found::Rejected(place.reject(None, None, reason), None))
-            }
-        };
-        if !alive {
+        if reverse {
+            held.push((piece, number));
+        } else if !entry(piece, &|line| at(line, number), references, depth, taker) {
             return Ok(false);
         }
+        number += 1;
+    };
+    let mut back = held.into_iter().rev();
+    let alive = back.all(|(piece, number)| entry(piece, &|line| at(line, number), references, depth, taker));
+    Ok(alive
+        && unfinished.is_none_or(|unfinished| {
+            taker(Found::Rejected(at(unfinished.line, number).reject(None, None, unfinished.reason), None))
+        }))
+}
+
+/// Hands on one piece that is no end. `at`: the place of one on a line.
+fn entry(piece: Piece, at: &dyn Fn(u64) -> Place, references: &Arc<References>, depth: u8, taker: Taker<'_>) -> bool {
+    match piece {
+        Piece::Entry(bytes, line) => from_bytes(&bytes, &at(line), references, depth, taker),
+        Piece::Faulty(bytes, line, fault) => {
+            let place = at(line);
+            let entry = serde_json::from_slice::<Entry<'_>>(&bytes).ok();
+            let head = entry.and_then(|entry| head::read(entry.resource?.get().as_bytes(), &place).ok());
+            // Its own line counts from the document's first.
+            let (rejected, patient) = fault.rejected(head, &at(1), references);
+            taker(Found::Rejected(rejected, patient))
+        }
+        Piece::TooLong(line) => {
+            let reason = format!("an entry may have {} MiB at most; this one is larger", MAX_RESOURCE_BYTES >> 20);
+            taker(Found::Rejected(at(line).reject(None, None, reason), None))
+        }
+        Piece::End(_) => true,
     }
 }
 

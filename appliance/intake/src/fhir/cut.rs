@@ -5,12 +5,23 @@
 
 use std::io::{self, BufRead};
 
-use super::MAX_RESOURCE_BYTES;
+use haechi_record::chart::Rejected;
+
+use super::head::Head;
+use super::{MAX_RESOURCE_BYTES, Place, References};
+
+/// What gives a document piece by piece. After [`Piece::End`] only further empty ends come.
+pub(crate) trait Pieces {
+    /// The next piece.
+    fn next(&mut self) -> io::Result<Piece>;
+}
 
 /// A piece of the document.
 pub(crate) enum Piece {
     /// One element of `entry`, and the line of its first byte.
     Entry(Vec<u8>, u64),
+    /// One element of `entry` as far as it can be read, its line, and what is wrong in it.
+    Faulty(Vec<u8>, u64, Fault),
     /// An element of `entry` longer than [`MAX_RESOURCE_BYTES`], skipped.
     TooLong(u64),
     /// The end.
@@ -23,8 +34,42 @@ pub(crate) struct Rest {
     pub(crate) shell: Vec<u8>,
     /// Longer than [`MAX_RESOURCE_BYTES`] even without its entries.
     pub(crate) too_long: bool,
-    /// The line of the entry that the document ended in the middle of.
-    pub(crate) unfinished: Option<u64>,
+    /// The line of its first byte.
+    pub(crate) line: u64,
+    /// Where the document ended before it was whole.
+    pub(crate) unfinished: Option<Unfinished>,
+    /// What is wrong outside of the entries.
+    pub(crate) fault: Option<Fault>,
+}
+
+/// A document that ended too early: the line of the entry in whose middle it did, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unfinished {
+    pub(crate) line: u64,
+    pub(crate) reason: String,
+}
+
+/// Something that a resource may not have.
+pub(crate) struct Fault {
+    pub(crate) line: u64,
+    /// The FHIR element.
+    pub(crate) field: String,
+    pub(crate) reason: &'static str,
+}
+
+impl Fault {
+    /// The report of it, and whose the resource would have been. `resource`: it, as far as it could be read.
+    pub(crate) fn rejected(
+        self,
+        resource: Option<Head>,
+        place: &Place,
+        references: &References,
+    ) -> (Rejected, Option<String>) {
+        let patient = resource.as_ref().and_then(|head| references.resolve(head.patient.as_deref()?).patient());
+        let named = resource.and_then(|head| Some(format!("{}/{}", head.resource_type, head.id?)));
+        let place = Place { line: Some(place.line.unwrap_or(1) + self.line - 1), ..place.clone() };
+        (place.reject(named, Some(self.field), self.reason), patient)
+    }
 }
 
 /// See the module.
@@ -67,15 +112,20 @@ impl<R: BufRead> Cutter<R> {
     pub(crate) fn new(reader: R) -> Cutter<R> {
         Cutter { reader, state: State { line: 1, ..State::default() } }
     }
+}
 
-    /// The next piece. After [`Piece::End`] only further empty ends come.
-    pub(crate) fn next(&mut self) -> io::Result<Piece> {
+impl<R: BufRead> Pieces for Cutter<R> {
+    fn next(&mut self) -> io::Result<Piece> {
         loop {
             let buffer = self.reader.fill_buf()?;
             if buffer.is_empty() {
                 let state = std::mem::take(&mut self.state);
-                let unfinished = state.element.map(|element| element.line);
-                return Ok(Piece::End(Rest { shell: state.shell, too_long: state.shell_too_long, unfinished }));
+                let unfinished = state.element.map(|element| Unfinished {
+                    line: element.line,
+                    reason: "the file ends in the middle of this entry".to_owned(),
+                });
+                let (shell, too_long) = (state.shell, state.shell_too_long);
+                return Ok(Piece::End(Rest { shell, too_long, line: 1, unfinished, fault: None }));
             }
             let all = buffer.len();
             let ended = buffer.iter().enumerate().find_map(|(at, byte)| Some((at + 1, self.state.byte(*byte)?)));
@@ -226,8 +276,11 @@ mod tests {
         loop {
             match cutter.next().unwrap() {
                 Piece::Entry(bytes, line) => entries.push((String::from_utf8(bytes).unwrap(), line)),
-                Piece::TooLong(_) => unreachable!(),
-                Piece::End(rest) => return (entries, String::from_utf8(rest.shell).unwrap(), rest.unfinished),
+                Piece::TooLong(_) | Piece::Faulty(..) => unreachable!(),
+                Piece::End(rest) => {
+                    let unfinished = rest.unfinished.map(|unfinished| unfinished.line);
+                    return (entries, String::from_utf8(rest.shell).unwrap(), unfinished);
+                }
             }
         }
     }

@@ -1,8 +1,8 @@
-//! FHIR R4 JSON: files become single resources, each still the very bytes that stood in the file.
+//! FHIR R4: files become single resources; of JSON each is still the very bytes that stood in the file.
 //!
 //! A document is a Bundle of any type or one resource; NDJSON has one of them a line. Bundles stream by entry by entry
 //! (`cut`), so that neither a large one nor a broken entry stops the rest. What a reference inside a bundle means is
-//! worked out here (`reference`) and handed over beside the bytes, which nobody edits.
+//! worked out here (`reference`) and handed over beside the bytes, which nobody edits. XML (`xml`) becomes JSON first.
 //!
 //! Not in here: what a resource says (`haechi_record::chart`), which of it is indexed (`haechi_record::prepare`).
 
@@ -12,12 +12,14 @@ pub(crate) mod head;
 pub(crate) mod lines;
 pub(crate) mod reference;
 pub mod types;
+pub mod xml;
 
 use std::sync::Arc;
 
 use haechi_record::chart::Rejected;
 
 pub(crate) use reference::References;
+pub use xml::json_of as json_of_xml;
 
 /// Largest single resource or bundle entry, in bytes of JSON: the record takes no larger one.
 pub(crate) use haechi_record::prepare::MAX_RESOURCE_BYTES;

@@ -24,6 +24,16 @@ pub(crate) enum Meaning {
     AsWritten,
 }
 
+impl Meaning {
+    /// The id of the patient that it is.
+    pub(crate) fn patient(&self) -> Option<String> {
+        match self {
+            Meaning::Is(target) => target.strip_prefix("Patient/").map(str::to_owned),
+            _ => None,
+        }
+    }
+}
+
 impl References {
     /// Notes that `full_url` is `target` (`Type/id`).
     pub(crate) fn add_url(&mut self, full_url: &str, target: &str) {

@@ -130,3 +130,18 @@ fn a_transaction_is_all_or_nothing_and_its_entries_may_name_each_other() {
     assert_eq!(answers["entry"][0]["resource"]["total"], 1);
     assert_eq!(answers["entry"][1]["response"]["status"], "404");
 }
+
+#[test]
+fn a_body_in_xml_is_stored_as_the_json_of_it() {
+    let (api, _folder) = api();
+    let xml = [("content-type", "application/fhir+xml; charset=utf-8")];
+    let goal = r#"<Goal xmlns="http://hl7.org/fhir"><id value="g"/><lifecycleStatus value="active"/></Goal>"#;
+    assert_eq!(call(&api, "PUT", "/fhir/Goal/g", goal, &xml).status, 201);
+    let read = call(&api, "GET", "/fhir/Goal/g", "", &[]);
+    assert_eq!(read.body, br#"{"resourceType":"Goal","id":"g","lifecycleStatus":"active"}"#);
+    let batch = r#"<Bundle xmlns="http://hl7.org/fhir"><type value="batch"/><entry><request><method value="GET"/><url value="Goal/g"/></request></entry></Bundle>"#;
+    assert_eq!(json(&call(&api, "POST", "/fhir", batch, &xml))["entry"][0]["response"]["status"], "200");
+    let bad = call(&api, "PUT", "/fhir/Goal/g", "<Goal xmlns=\"http://hl7.org/fhir\">\n<idea value='x'/></Goal>", &xml);
+    assert_eq!((bad.status.as_u16(), json(&bad)["resourceType"].as_str()), (400, Some("OperationOutcome")));
+    assert!(String::from_utf8_lossy(&bad.body).contains("line 2"), "{}", String::from_utf8_lossy(&bad.body));
+}

@@ -14,6 +14,8 @@ use crate::record::{Told, Value};
 pub(super) fn asthma(life: &mut Life) {
     let birth = life.record.person.birth;
     let registered = life.record.registered;
+    // Told at the first visit, so it had shown itself by then: infants of some months are registered too.
+    let shown = days_after(birth, 330).min(days_after(registered.date(), -14));
     let egg = life.allergy(
         Told::Numbered,
         minutes_after(registered, 50),
@@ -21,7 +23,7 @@ pub(super) fn asthma(life: &mut Life) {
         Some(("FA", "food")),
         Some("MO"),
         &["두드러기", "구토"],
-        Some(days_after(birth, 330)),
+        (shown > days_after(birth, 120)).then_some(shown),
     );
     // Grown out of: the oral challenge last year was negative.
     life.record.allergies[egg].certainty = crate::record::Certainty::Unconfirmed;
@@ -33,7 +35,7 @@ pub(super) fn asthma(life: &mut Life) {
         life.visit_vitals(visit, Set::Whole);
         if first {
             life.found(visit, disease::ASTHMA);
-            life.known_since(disease::ATOPIC_DERMATITIS, Since::Year(birth.year() + 1));
+            life.known_since(disease::ATOPIC_DERMATITIS, Since::Year((birth.year() + 1).min(day.year())));
             life.start_drug(visit, drug::MONTELUKAST, dose("1", "QHS", "1일 1회 자기 전 씹어 먹기"), disease::ASTHMA);
             life.start_drug(
                 visit,

@@ -99,6 +99,29 @@ fn dates_lie_in_the_life_and_references_resolve() {
     }
 }
 
+/// Nobody tells what is yet to begin: the earliest day that an onset can mean is no later than the day of its record.
+#[test]
+fn what_is_told_has_begun() {
+    let mut told = 0;
+    // So many that a child registered before its first birthday is among them.
+    for record in records(96) {
+        for one in &record.allergies {
+            told += usize::from(one.onset.is_some());
+            let (onset, recorded) = (one.onset, one.recorded.date());
+            assert!(
+                onset.is_none_or(|onset| onset <= recorded),
+                "patient {}: {onset:?} told {recorded}",
+                record.number
+            );
+        }
+        for one in &record.problems {
+            let (onset, recorded) = (one.onset.fhir(), crate::moment::fhir_day(one.recorded.date()));
+            assert!(onset.as_str() <= recorded.as_str(), "patient {}: {onset} told {recorded}", record.number);
+        }
+    }
+    assert!(told > 20, "{told}");
+}
+
 fn references(node: &Value, check: &mut impl FnMut(&str)) {
     match node {
         Value::Object(body) => {
