@@ -3,6 +3,7 @@
 
 pub(crate) mod dicom;
 pub(crate) mod feed;
+mod import;
 mod terminology;
 pub(crate) mod tls;
 
@@ -25,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) feed: Vec<feed::Feed>,
     pub(crate) tls: tls::Tls,
     pub(crate) dicom: dicom::Dicom,
+    pub(crate) import: import::Import,
 }
 
 /// `[site]`
@@ -83,6 +85,7 @@ impl Default for Config {
             feed: Vec::new(),
             tls: tls::Tls::default(),
             dicom: dicom::Dicom::default(),
+            import: import::Import::default(),
         }
     }
 }
@@ -128,6 +131,7 @@ impl Config {
         }
         config.zone()?;
         config.dicom.check()?;
+        config.import.check()?;
         let charsets = [Some(&config.intake.hl7.assume_charset), config.intake.hl7.charset_override.as_ref()];
         for charset in charsets.into_iter().flatten() {
             if !haechi_intake::hl7::knows_charset(charset) {
@@ -170,6 +174,8 @@ mod tests {
             ("version = 2", "version = 2"),
             ("[site]\ntime-zone = \"Mars/Base\"", "Mars/Base"),
             ("[site]\ncolour = 1", "colour"),
+            ("[import]\nsettle-s = 9999", "import.settle-s"),
+            ("[import]\nwatch = \"\"", "import.watch"),
             ("[intake.hl7]\nassume-charset = \"klingon\"", "klingon"),
         ] {
             let problem = Config::parse(text).unwrap_err();

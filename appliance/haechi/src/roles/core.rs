@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use super::certificates::Certificates;
 use super::doorway::{Doorway, Entrance};
 use super::images::{self, Images};
-use super::{GRACE, begin, runtime, stop_signal};
+use super::{GRACE, begin, runtime, stop_signal, watch as watch_folder};
 use crate::config::Config;
 use crate::config::dicom::LISTENER;
 use crate::error::Failure;
@@ -56,6 +56,10 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
         let mut beside = JoinSet::new();
         if !config.listeners().is_empty() {
             listen(&home, &config, &site, feeds.as_ref(), &stopped, &mut beside)?;
+        }
+        if let Some(folder) = config.import.folder(&home) {
+            let watching = watch_folder::look_after(Arc::clone(&site), folder, config.import.settle());
+            beside.spawn(unless_stopped(watching, stopped.clone()));
         }
         beside.spawn(unless_stopped(images::look_after(Arc::clone(&site)), stopped));
         let service = Arc::new(CoreService { home, site, feeds, stopping: Arc::clone(&stopping) });

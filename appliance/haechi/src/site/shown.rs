@@ -110,6 +110,41 @@ pub(crate) struct Status {
     pub(crate) record: RecordCounts,
     /// HL7 feeds; empty where none is configured.
     pub(crate) feeds: Vec<super::FeedLine>,
+    /// The watched folder; `None`: there is none.
+    #[serde(default)]
+    pub(crate) watched: Option<WatchedFolder>,
+}
+
+/// A folder whose files are imported as they come.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WatchedFolder {
+    pub(crate) folder: String,
+    /// When something of it went in last, RFC 3339 with the site's offset.
+    pub(crate) last: Option<String>,
+    /// Why it cannot be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) problem: Option<String>,
+    #[serde(flatten)]
+    pub(crate) standing: haechi_intake::watch::Standing,
+}
+
+impl WatchedFolder {
+    /// For a terminal.
+    pub(crate) fn in_words(&self) -> String {
+        let number = crate::cli::terminal::thousands;
+        if let Some(problem) = &self.problem {
+            return problem.lines().next().unwrap_or_default().to_owned();
+        }
+        format!(
+            "{}: last taken {}, {} waiting, {} missing, {} failed",
+            self.folder,
+            self.last.as_deref().unwrap_or("never"),
+            number(self.standing.waiting),
+            number(self.standing.missing),
+            number(self.standing.failed)
+        )
+    }
 }
 
 /// How much is in the record.
@@ -244,8 +279,10 @@ impl Status {
         let record = &self.record;
         let number = crate::cli::terminal::thousands;
         let feeds: String = self.feeds.iter().map(|feed| format!("\n  feed       {}", feed.in_words())).collect();
+        let watched: String =
+            self.watched.iter().map(|folder| format!("\n  watched    {}", folder.in_words())).collect();
         format!(
-            "{} (haechi {})\n  state      {}\n  running    {}\n  model      {}\n  time zone  {}\n  record     {} patients, {} resources ({} versions), {} HL7 messages, {} items put aside\n  received   {}{feeds}",
+            "{} (haechi {})\n  state      {}\n  running    {}\n  model      {}\n  time zone  {}\n  record     {} patients, {} resources ({} versions), {} HL7 messages, {} items put aside\n  received   {}{feeds}{watched}",
             self.site,
             self.version,
             self.home,
