@@ -53,8 +53,10 @@ PY
 # Forty patients by both roads.
 long_roads() { HAECHI_ROADS_PATIENTS=40 cargo nextest run --locked -p haechi-e2e fhir_and_hl7; }
 
-# 10,000 mutated messages and 500 mutated bundles.
-long_mutations() { HAECHI_MUTATIONS=10000 cargo nextest run --locked --no-capture -p haechi-hospital mutated; }
+# 10,000 mutated messages, bundles and DICOM files.
+long_mutations() {
+  HAECHI_MUTATIONS=10000 cargo nextest run --locked --no-capture -p haechi-hospital -p haechi-intake -E 'test(mutated)'
+}
 
 # The whole question set, on the release build.
 long_questions() { tests/questions/run; }

@@ -1,4 +1,5 @@
-//! Single samples of the native engine's speed, on request: `bench MODEL [--threads N] [--context N]`.
+//! Single samples of the native engine's speed, on request: `bench MODEL [--threads N] [--context N]`. `bench --bandwidth
+//! [--threads N]` instead says what so many threads read from memory.
 //!
 //! Each line on standard input, `PROMPT GENERATE [greedy]`, is one sample: a prompt of so many tokens is read into an empty
 //! cache, then so many are generated, one after another; with `greedy` only the likeliest token is asked for. Each is
@@ -15,7 +16,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use haechi_drivers::cpu::{CpuBackend, Limits};
+use haechi_drivers::cpu::{CpuBackend, Limits, read_bandwidth};
 use haechi_drivers::gguf::File;
 use haechi_drivers::tokenizer::Tokenizer;
 use haechi_drivers::{Backend, Batch};
@@ -24,15 +25,23 @@ use haechi_drivers::{Backend, Batch};
 const TEXT: &str = include_str!("../../docs/src/engine.md");
 
 fn main() {
-    let (mut limits, mut model) = (Limits::default(), None);
+    let (mut limits, mut model, mut bandwidth) = (Limits::default(), None, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
+        if argument == "--bandwidth" {
+            bandwidth = true;
+            continue;
+        }
         let mut number = || arguments.next().and_then(|n| n.parse().ok()).expect("a number after the option");
         match argument.as_str() {
             "--threads" => limits.threads = number(),
             "--context" => limits.context = u32::try_from(number()).unwrap(),
             _ => model = Some(argument),
         }
+    }
+    if bandwidth {
+        println!(r#"{{"gb_per_s": {:.3}}}"#, read_bandwidth(limits.threads).unwrap());
+        return;
     }
     let model = model.expect("usage: bench MODEL [--threads N] [--context N]");
     limits.cache_tokens = limits.context;
@@ -43,7 +52,17 @@ fn main() {
     // depends on the tokens in no other way. Random weights know no language: for them any tokens of the text will do.
     let text = Tokenizer::from_header(file.header()).unwrap().encode(TEXT).unwrap();
     let capabilities = backend.capabilities();
-    println!(r#"{{"load_s": {:.4}, "context": {}}}"#, started.elapsed().as_secs_f64(), capabilities.context);
+    let shapes = file.header().tensors.iter().map(|tensor| tensor.dimensions.iter().product::<u64>());
+    let weights: u64 = shapes.sum();
+    println!(
+        r#"{{"load_s": {:.4}, "context": {}, "weights": {}, "weight_bytes": {}, "step_bytes": {}, "position_bytes": {}}}"#,
+        started.elapsed().as_secs_f64(),
+        capabilities.context,
+        weights,
+        backend.weight_bytes(),
+        backend.step_bytes(0),
+        backend.step_bytes(1) - backend.step_bytes(0),
+    );
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -3,7 +3,10 @@
 Each engine runs in a process of its own, loaded once and idle while the other works. Before and after each sample a probe
 tells where the machine has put the two processors (drivers/examples/placement.rs); a sample whose two probes differ is of no
 placement, one during which others worked is `busy`, and medians are compared within one placement only. llama.cpp runs with
-and without flash attention and is measured by the better one of each figure."""
+and without flash attention and is measured by the better one of each figure.
+
+With --cycles only one engine is in memory at a time, for models of which two do not fit: each is loaded, measured and ended
+in turn. Time to load, peak memory, and the part of the memory's bandwidth that decoding uses are then measured as well."""
 
 import argparse
 import json
@@ -18,6 +21,8 @@ OURS, GREEDY = "haechi", "haechi greedy"
 PEERS = {"llama.cpp fa 0": [], "llama.cpp fa 1": ["--flash"]}
 SETTLE_S = 0.1
 """Between two samples: threads that spin for work have gone to sleep by then."""
+WARM_TOKENS = 32
+"""Read before the first sample of a load: all pages of the weights are there then, of experts most."""
 OTHERS = 0.05
 """A sample is `busy` if others had more than this part of all processors during it."""
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -41,6 +46,11 @@ class Runner:
         self.process.stdin.write(f"{prompt} {generate}{' greedy' if greedy else ''}\n")
         self.process.stdin.flush()
         return self.answer()
+
+    def peak_bytes(self):
+        """The most memory that the process held, its file's mapped pages among it (proc(5), VmHWM)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 
     def close(self):
         self.process.stdin.close()
@@ -120,6 +130,60 @@ def race(given):
     return loaded, samples
 
 
+def bandwidth(given):
+    """10^9 bytes a second that the threads read from memory together, and in which placement."""
+    before = placement(given.examples)[1]
+    probe = [given.examples / "bench", "--bandwidth", "--threads", str(given.threads)]
+    found = json.loads(subprocess.run(probe, capture_output=True, text=True, check=True).stdout)["gb_per_s"]
+    return found, before if before == placement(given.examples)[1] else "mixed"
+
+
+def cycles(given):
+    """As `race`, with one engine in memory at a time; each round's samples follow one load."""
+    context = max(given.prompts) + given.generate + 8
+    loaded, samples, read = {}, [], []
+    turns = list(commands(given, context).items())
+    for cycle in range(given.cycles):
+        for name, command in turns[cycle % len(turns):] + turns[: cycle % len(turns)]:
+            read.append(bandwidth(given))
+            runner = Runner(name, command)
+            runner.sample(WARM_TOKENS, 4)
+            for round_ in range(given.rounds):
+                for prompt in given.prompts:
+                    time.sleep(SETTLE_S)
+                    answer, where = measured(given, runner, prompt, greedy=False)
+                    samples.append({
+                        "engine": name, "round": cycle * given.rounds + round_, "prompt": prompt, **where,
+                        "prefill": prompt / answer["prefill_s"],
+                        "decode": given.generate / answer["decode_s"],
+                    })
+                    print(".", end="", file=sys.stderr, flush=True)
+            loaded.setdefault(name, []).append({**runner.loaded, "peak_bytes": runner.peak_bytes()})
+            runner.close()
+    print(file=sys.stderr)
+    return loaded, samples, read
+
+
+def say_cycles(given, loaded, samples, read):
+    """Loading, memory, and our decoding as a part of the bandwidth measured in the same placement."""
+    for name, found in loaded.items():
+        load = statistics.median(one["load_s"] for one in found)
+        peak = max(one["peak_bytes"] for one in found)
+        print(f"{name:16} load {load:6.1f} s, peak {peak / 1e9:.2f} GB ({len(found)} loads)")
+    ours = loaded[OURS][0]
+    print(f"{OURS:16} packed weights {ours['weight_bytes'] / 1e9:.3f} GB, {8 * ours['weight_bytes'] / ours['weights']:.3f} bits each")
+    for tag in sorted({tag for _, tag in read}):
+        limit = statistics.median(gb for gb, where in read if where == tag)
+        for prompt in given.prompts:
+            found = [s["decode"] for s in samples if (s["engine"], s["prompt"], s["placement"]) == (OURS, prompt, tag)]
+            if found:
+                # On average half of what is generated stands behind the prompt.
+                step = ours["step_bytes"] + ours["position_bytes"] * (prompt + given.generate / 2)
+                used = statistics.median(found) * step / 1e9
+                print(f"{tag:6} decoding reads {used:.1f} of {limit:.1f} GB/s, {used / limit:.0%} "
+                      f"({step / 1e6:.0f} MB a token)")
+
+
 def summary(samples):
     """One row for each placement, prompt and figure: medians, how many samples, and our ratio to the peer's better one."""
     rows = []
@@ -165,16 +229,24 @@ def main():
                            metavar="N,N", help="prompt lengths (512)")
     arguments.add_argument("--generate", type=int, default=64, metavar="N", help="tokens to generate (64)")
     arguments.add_argument("--rounds", type=int, default=5, metavar="N", help="samples of each engine (5)")
+    arguments.add_argument("--cycles", type=int, default=0, metavar="N",
+                           help="one engine in memory at a time, each loaded N times with the rounds after each load")
     arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), metavar="N")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write samples and medians")
     given = arguments.parse_args()
-    loaded, samples = race(given)
+    read = []
+    if given.cycles:
+        loaded, samples, read = cycles(given)
+    else:
+        loaded, samples = race(given)
     rows = summary(samples)
     table(rows)
+    if given.cycles:
+        say_cycles(given, loaded, samples, read)
     if given.json:
         document = {
             "model": Path(given.model).name, "threads": given.threads, "generate": given.generate,
-            "loaded": loaded, "medians": rows, "samples": samples,
+            "loaded": loaded, "medians": rows, "samples": samples, "bandwidth": read,
         }
         given.json.write_text(json.dumps(document, indent=1) + "\n")
 

@@ -1,6 +1,7 @@
 //! The figures that the docs quote. Each is measured on this machine, from files, through the same code as the commands.
 
 pub(crate) mod ask;
+pub(crate) mod fhir;
 pub(crate) mod import;
 pub(crate) mod mllp;
 

@@ -4,6 +4,7 @@
 pub(crate) mod dicom;
 pub(crate) mod feed;
 mod import;
+pub(crate) mod serve;
 mod terminology;
 pub(crate) mod tls;
 
@@ -27,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) tls: tls::Tls,
     pub(crate) dicom: dicom::Dicom,
     pub(crate) import: import::Import,
+    pub(crate) serve: serve::Serve,
 }
 
 /// `[site]`
@@ -86,6 +88,7 @@ impl Default for Config {
             tls: tls::Tls::default(),
             dicom: dicom::Dicom::default(),
             import: import::Import::default(),
+            serve: serve::Serve::default(),
         }
     }
 }
@@ -132,6 +135,7 @@ impl Config {
         config.zone()?;
         config.dicom.check()?;
         config.import.check()?;
+        config.serve.tokens()?;
         let charsets = [Some(&config.intake.hl7.assume_charset), config.intake.hl7.charset_override.as_ref()];
         for charset in charsets.into_iter().flatten() {
             if !haechi_intake::hl7::knows_charset(charset) {
@@ -144,9 +148,11 @@ impl Config {
 
     /// What the door opens.
     pub(crate) fn listeners(&self) -> Vec<haechi_door::Listener> {
+        let https =
+            self.serve.listen.map(|address| haechi_door::Listener { name: serve::LISTENER.to_owned(), address });
         let dicom =
             self.dicom.listen.map(|address| haechi_door::Listener { name: dicom::LISTENER.to_owned(), address });
-        self.feed_listeners().into_iter().chain(dicom).collect()
+        self.feed_listeners().into_iter().chain(https).chain(dicom).collect()
     }
 
     /// The site's time zone.

@@ -108,10 +108,10 @@ impl Encrypted {
     ///
     /// # Errors
     /// Those of `f`, and those of the disk.
-    pub(crate) fn write<T>(
+    pub(crate) fn write<T, E: From<RecordError>>(
         &self,
-        f: impl FnOnce(&Transaction<'_>) -> Result<T, RecordError>,
-    ) -> Result<T, RecordError> {
+        f: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut connection = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |error: rusqlite::Error| RecordError::of(&self.path, &error);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;

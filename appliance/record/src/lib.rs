@@ -6,12 +6,13 @@
 //! Not in here: where bytes come from (`haechi-intake`), what a question means (`haechi-ask`), any network.
 //!
 //! Reading order: [`key`], `file`, `migrations`, [`prepare`], [`store`], [`queue`], [`files`] (large objects), [`chart`],
-//! [`search`]; beside the record [`terminology`] and [`units`].
+//! [`search`] (words), [`index`] (FHIR search); beside the record [`terminology`] and [`units`].
 
 pub mod chart;
 mod error;
 mod file;
 pub mod files;
+pub mod index;
 pub mod key;
 mod migrations;
 pub mod prepare;

@@ -12,6 +12,7 @@ pub(crate) const RECORD: &[&str] = &[
     include_str!("migrations/0002_queue.sql"),
     include_str!("migrations/0003_merges.sql"),
     include_str!("migrations/0004_files.sql"),
+    include_str!("migrations/0005_search.sql"),
 ];
 
 /// All steps of the queue of the feeds, a file of its own.

@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::chart::Origin;
 use crate::chart::json::Json;
 use crate::chart::{read, words};
+use crate::index::extract::{self, Indexed};
+use crate::index::params;
 use crate::search;
 
 /// Longest resource accepted, bytes: bounds what one sender can make us hold. Scans belong into the PACS.
@@ -40,6 +42,8 @@ pub struct Prepared {
     pub(crate) raw: Vec<u8>,
     /// Split words for search; empty for what is no part of a chart.
     pub(crate) words: String,
+    /// What FHIR search compares.
+    pub(crate) indexed: Indexed,
     /// Of a Patient.
     pub(crate) person: Option<PersonColumns>,
 }
@@ -169,6 +173,7 @@ pub fn prepare(
         updated: updated.map(str::to_owned),
         digest: Sha256::digest(&raw).into(),
         source: source.clone(),
+        indexed: extract::index(&root, params::of(&resource_type), resolve),
         patient,
         person,
         words,

@@ -3,7 +3,9 @@
 //! Writing is one durable transaction at a time ([`Writer`]); reading goes through connections of its own and never waits
 //! for a writer (WAL). A chart is read by [`Store::chart`], which names the patient's ids in every query it makes.
 
+mod facets;
 mod fed;
+mod find;
 mod imaging;
 mod intake;
 mod merges;
@@ -11,13 +13,14 @@ mod reader;
 mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 
 pub use crate::file::{Health, OpenOptions, Synchronous};
 pub use fed::Fed;
+pub use find::{Found, Page, Position, Search, Sort, SortBy, Version};
 pub use imaging::{Candidate, InstanceRow, NewInstance, Placed, StudyRow};
 pub use merges::{Because, MergeEvent, MergeKind, Stored};
 pub(crate) use reader::instant;
@@ -82,7 +85,12 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(file: &Path, key: &Key, options: &OpenOptions) -> Result<Self, RecordError> {
-        Ok(Self { shared: Arc::new(Encrypted::open(file, key, options, migrations::RECORD)?) })
+        let encrypted = Encrypted::open(file, key, options, migrations::RECORD)?;
+        {
+            let mut writer = encrypted.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            facets::refresh(&mut writer).map_err(|error| RecordError::of(file, &error))?;
+        }
+        Ok(Self { shared: Arc::new(encrypted) })
     }
 
     /// One durable transaction: on the disk when this returns `Ok`; as if it had never been if `f` or the commit fails.
@@ -90,6 +98,14 @@ impl Store {
     /// # Errors
     /// Those of `f`, and those of the disk.
     pub fn write<T>(&self, f: impl FnOnce(&mut Writer<'_>) -> Result<T, RecordError>) -> Result<T, RecordError> {
+        self.write_or(f)
+    }
+
+    /// [`Store::write`] for work that can fail in ways of its own: nothing stays of it then.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn write_or<T, E: From<RecordError>>(&self, f: impl FnOnce(&mut Writer<'_>) -> Result<T, E>) -> Result<T, E> {
         self.shared.write(|transaction| f(&mut Writer::new(transaction, self.shared.path())))
     }
 

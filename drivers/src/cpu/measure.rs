@@ -11,9 +11,48 @@ use super::isa::{Level, TILE_ROWS};
 use super::memory::Buffer;
 use super::ops;
 use super::product::{Job, TOKENS, kernels, padded};
+use super::team::Team;
 
 /// Weights are streamed from this many bytes: more than any cache.
 const COLD_BYTES: usize = 128 << 20;
+
+/// Read by [`read_bandwidth`]: many times any cache.
+const STREAM_BYTES: usize = 512 << 20;
+
+/// What `threads` threads (0: every core) read from memory together, in 10^9 bytes a second: each its own part, as a decoding
+/// step reads weights, with nothing computed. The median of five.
+///
+/// # Errors
+/// The system's words, if it gives no memory or threads.
+pub fn read_bandwidth(threads: usize) -> Result<f64, std::io::Error> {
+    let threads = if threads == 0 { std::thread::available_parallelism()?.get() } else { threads };
+    let mut team = Team::new(threads, false)?;
+    let memory = Buffer::<u64>::new(STREAM_BYTES / 8)?;
+    let part = |member: usize| {
+        let each = memory.len() / threads;
+        // SAFETY: the parts lie side by side inside the buffer.
+        (unsafe { memory.pointer().add(member * each) }, each)
+    };
+    team.run(&|member| {
+        let (start, length) = part(member.index);
+        // SAFETY: this part is this thread's alone until the region ends. Writing it takes the memory from the system.
+        unsafe { std::slice::from_raw_parts_mut(start, length) }.fill(1);
+    });
+    let mut seconds: Vec<f64> = (0..5)
+        .map(|_| {
+            let started = Instant::now();
+            team.run(&|member| {
+                let (start, length) = part(member.index);
+                // SAFETY: it was written above, and nobody writes any more.
+                let numbers = unsafe { std::slice::from_raw_parts(start.cast_const(), length) };
+                std::hint::black_box(numbers.iter().fold(0_u64, |sum, number| sum.wrapping_add(*number)));
+            });
+            started.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    Ok(STREAM_BYTES as f64 / seconds[2] / 1e9)
+}
 
 /// One kernel on one thread.
 #[derive(Debug, Clone, Serialize)]

@@ -29,7 +29,7 @@ use crate::gguf::{self, GgufError};
 use crate::{Backend, BackendError, Batch, Capabilities};
 
 pub use isa::Level;
-pub use measure::{KernelFigures, kernel_figures};
+pub use measure::{KernelFigures, kernel_figures, read_bandwidth};
 pub use placement::pin_caller;
 
 use attention::PAGE;
@@ -132,6 +132,13 @@ impl CpuBackend {
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
         self.weight_bytes
+    }
+
+    /// Bytes of weights and cache that a decoding step of one token reads when `context` tokens stand before it; of a mixture
+    /// only the experts of one token. A greedy step may read less of the head.
+    #[must_use]
+    pub fn step_bytes(&self, context: usize) -> usize {
+        self.model.step_bytes() + context * self.capabilities.page_bytes / PAGE
     }
 
     /// As [`Backend::forward`], with the experts that `experts` names instead of the router's choice: `[layer with

@@ -68,6 +68,10 @@ pub(super) struct Gated {
 }
 
 impl Gated {
+    fn bytes(&self) -> usize {
+        self.gate.bytes() + self.up.as_ref().map_or(0, Matrix::bytes) + self.down.bytes()
+    }
+
     /// Numbers between the two products.
     pub(super) fn hidden(&self) -> usize {
         self.down.columns
@@ -75,6 +79,12 @@ impl Gated {
 }
 
 impl Model {
+    /// Bytes of the matrices that one token is multiplied with.
+    pub(super) fn step_bytes(&self) -> usize {
+        let used = self.config.experts.map_or(0, |experts| experts.used);
+        self.head.bytes() + self.layers.iter().map(|layer| layer.step_bytes(used)).sum::<usize>()
+    }
+
     /// Plans every weight of the network; they are there once the loader has read.
     ///
     /// # Errors
@@ -106,6 +116,25 @@ impl Model {
 }
 
 impl Layer {
+    fn step_bytes(&self, experts_used: usize) -> usize {
+        let all = |matrices: &[Matrix]| matrices.iter().map(Matrix::bytes).sum::<usize>();
+        let attention = match &self.attention {
+            AttentionWeights::Grouped { inputs, output, .. } => all(inputs) + output.bytes(),
+            AttentionWeights::Latent { query_down, query, latent, absorbed, values, output, .. } => {
+                let down = query_down.as_ref().map_or(0, |(matrix, _)| matrix.bytes());
+                down + query.bytes() + latent.bytes() + all(absorbed) + all(values) + output.bytes()
+            }
+        };
+        attention
+            + match &self.feed {
+                Feed::Dense(gated) => gated.bytes(),
+                Feed::Mixture { router, experts, shared, .. } => {
+                    let each = experts.first().map_or(0, Gated::bytes);
+                    router.bytes() + experts_used * each + shared.as_ref().map_or(0, Gated::bytes)
+                }
+            }
+    }
+
     fn plan(config: &Config, layer: usize, loader: &mut Loader<'_>) -> Result<Self, GgufError> {
         let Config { width, norm_before, norm_after, .. } = *config;
         let name = |part: &str| format!("blk.{layer}.{part}.weight");

@@ -55,6 +55,11 @@ impl Matrix {
         self.columns / self.format.unit_columns()
     }
 
+    /// Bytes of all tiles, of both planes.
+    pub(super) fn bytes(&self) -> usize {
+        self.tiles() * (self.tile_bytes + self.low_bytes())
+    }
+
     /// Where tile `tile` begins.
     pub(super) fn tile(&self, tile: usize) -> *const u8 {
         debug_assert!(tile <= self.tiles());

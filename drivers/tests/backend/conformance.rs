@@ -477,6 +477,21 @@ fn what_was_left_out_is_completed() {
     }
 }
 
+/// What a step reads grows by a position's part of a page, and of a mixture it is less than all weights.
+#[test]
+fn a_step_reads_what_one_token_needs() {
+    for family in Family::ALL {
+        let case = load(Shape::of(family, DType::Q8_0), LIMITS);
+        let (none, page) = (case.backend.step_bytes(0), case.limits.page_tokens as usize);
+        assert_eq!(case.backend.step_bytes(page) - none, case.limits.page_bytes, "{family:?}");
+        if family.has_experts() {
+            assert!(none < case.backend.weight_bytes(), "{family:?}");
+        } else {
+            assert!(none <= case.backend.weight_bytes() && 2 * none > case.backend.weight_bytes(), "{family:?}");
+        }
+    }
+}
+
 #[test]
 fn threads_do_not_change_a_bit() {
     for shape in some_shapes() {

@@ -3,6 +3,7 @@
 
 mod command_line;
 mod feeds;
+mod fhir_api;
 mod images;
 mod kill;
 mod roles;

@@ -1,7 +1,7 @@
 //! Messages and bundles with seeded mistakes in them: nothing crashes, nothing hangs, and whatever is refused is refused with
 //! its place and a reason.
 //!
-//! `HAECHI_MUTATIONS` is how many messages are tried (500 without it, 10,000 in the long proofs) and `HAECHI_MUTATIONS_SEED`
+//! `HAECHI_MUTATIONS` is how many are tried (500 messages and 25 bundles without it, 10,000 of each in the long proofs) and `HAECHI_MUTATIONS_SEED`
 //! the first seed; a failure names the seed that repeats it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
@@ -329,25 +329,39 @@ fn mutated_bundles_are_read_or_refused_in_words() {
     let documents: Vec<Vec<u8>> =
         bundles.iter().map(|path| std::fs::read(path).unwrap()).filter(|bytes| bytes.len() < 4 << 20).collect();
     assert!(!documents.is_empty());
-    let (count, first) = (number("HAECHI_MUTATIONS", 500).div_ceil(20), number("HAECHI_MUTATIONS_SEED", 1));
-    let store = Store::open(&folder.path().join("record.db"), &Key::new([7; 32])).unwrap();
-    let broken = folder.path().join("broken");
-    std::fs::create_dir(&broken).unwrap();
-    for seed in first..first + count {
+    // A bundle is hundreds of resources; a record at a time keeps what is on the disk small.
+    let (count, first) = (number("HAECHI_MUTATIONS", 25), number("HAECHI_MUTATIONS_SEED", 1));
+    let (mut taken, mut refused) = (0, 0);
+    for from in (first..first + count).step_by(BUNDLES_A_RECORD as usize) {
+        let seeds = from..(from + BUNDLES_A_RECORD).min(first + count);
+        let one = import_broken(&documents, seeds, &folder.path().join(from.to_string()));
+        (taken, refused) = (taken + one.0, refused + one.1);
+    }
+    eprintln!("{count} mutated bundles: {taken} resources taken, {refused} put aside");
+    assert!(taken > 0 && refused > 0, "the mutator must reach both");
+}
+
+/// Mutated bundles that one record takes.
+const BUNDLES_A_RECORD: u64 = 50;
+
+/// Imports one mutated bundle for each seed into a new record under `folder`: resources taken, and put aside.
+fn import_broken(documents: &[Vec<u8>], seeds: std::ops::Range<u64>, folder: &Path) -> (u64, u64) {
+    let broken = folder.join("broken");
+    std::fs::create_dir_all(&broken).unwrap();
+    let store = Store::open(&folder.join("record.db"), &Key::new([7; 32])).unwrap();
+    for seed in seeds.clone() {
         let mut dice = ChaCha8Rng::seed_from_u64(seed);
-        std::fs::write(
-            broken.join(format!("{seed}.json")),
-            break_json(documents.choose(&mut dice).unwrap(), &mut dice),
-        )
-        .unwrap();
+        let bundle = break_json(documents.choose(&mut dice).unwrap(), &mut dice);
+        std::fs::write(broken.join(format!("{seed}.json")), bundle).unwrap();
     }
     let summary = import::import(&store, &[Input::path(broken)], &import::Options::default(), &Silent).unwrap();
-    assert_eq!(summary.files, count);
+    assert_eq!(summary.files, seeds.end - seeds.start);
     for rejected in &summary.rejected {
         assert!(rejected.reason.len() > 5 && !rejected.reason.contains("report this"), "{rejected:?}");
         assert!(!rejected.file.is_empty(), "{rejected:?}");
     }
-    eprintln!("{count} mutated bundles: {} resources taken, {} put aside", summary.resources, summary.rejected.len());
-    assert!(summary.resources > 0 && !summary.rejected.is_empty(), "the mutator must reach both");
     assert!(store.check().unwrap().problems.is_empty());
+    drop(store);
+    std::fs::remove_dir_all(folder).unwrap();
+    (summary.resources, summary.rejected.len() as u64)
 }

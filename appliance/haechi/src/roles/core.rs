@@ -16,12 +16,13 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::api::ApiRoom;
 use super::certificates::Certificates;
 use super::doorway::{Doorway, Entrance};
 use super::images::{self, Images};
 use super::{GRACE, begin, runtime, stop_signal, watch as watch_folder};
 use crate::config::Config;
-use crate::config::dicom::LISTENER;
+use crate::config::{dicom, serve};
 use crate::error::Failure;
 use crate::home::Home;
 use crate::site::{Load, Lookup, Mapping, Question, RoleModel, Site};
@@ -125,7 +126,12 @@ fn entrances(
             false => None,
         };
         let room = Arc::new(Images::open(config, site)?);
-        entrances.insert(LISTENER.to_owned(), Entrance { room, tls });
+        entrances.insert(dicom::LISTENER.to_owned(), Entrance { room, tls });
+    }
+    if config.serve.listen.is_some() {
+        let room = Arc::new(ApiRoom::open(site, &config.serve)?);
+        let tls = certificates.server(Clients::Anybody, &["h2", "http/1.1"])?;
+        entrances.insert(serve::LISTENER.to_owned(), Entrance { room, tls: Some(tls) });
     }
     Ok(entrances)
 }

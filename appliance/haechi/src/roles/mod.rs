@@ -1,5 +1,6 @@
 //! The long-running processes. `haechi up` is their parent in development; systemd is in a package.
 
+pub(crate) mod api;
 mod certificates;
 pub(crate) mod core;
 pub(crate) mod door;

@@ -11,8 +11,8 @@ pub(crate) mod cut;
 pub(crate) mod head;
 pub(crate) mod lines;
 pub(crate) mod reference;
-mod types;
-pub(crate) mod xml;
+pub mod types;
+pub mod xml;
 
 use std::sync::Arc;
 

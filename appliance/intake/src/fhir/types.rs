@@ -2,11 +2,12 @@
 //! entry that nobody ever finds.
 
 /// Whether `name` is a resource type of FHIR R4.
-pub(crate) fn is_known(name: &str) -> bool {
+pub fn is_known(name: &str) -> bool {
     TYPES.binary_search(&name).is_ok()
 }
 
-const TYPES: [&str; 146] = [
+/// All of them, sorted.
+pub const TYPES: [&str; 146] = [
     "Account",
     "ActivityDefinition",
     "AdverseEvent",

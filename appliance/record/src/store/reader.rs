@@ -27,7 +27,7 @@ const SHARED_TYPES: &[&str] = &[
 ];
 
 /// The ids of one patient, proven to belong together: nothing about a patient is read without one.
-struct Ids(Vec<String>);
+pub(super) struct Ids(pub(super) Vec<String>);
 
 impl Ids {
     /// `?,?,?` for an SQL list.
@@ -78,7 +78,7 @@ impl Store {
     pub fn current(&self, resource_type: &str, id: &str) -> Result<Option<Vec<u8>>, RecordError> {
         self.read(|connection| {
             connection
-                .prepare_cached("SELECT raw FROM resource WHERE type = ?1 AND id = ?2")?
+                .prepare_cached("SELECT raw FROM resource WHERE type = ?1 AND id = ?2 AND raw <> x''")?
                 .query_row((resource_type, id), |row| row.get(0))
                 .optional()
         })
@@ -135,11 +135,12 @@ impl Store {
     pub fn counts(&self) -> Result<Counts, RecordError> {
         self.read(|connection| {
             let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
-            let resources = count("SELECT count(*) FROM resource")?;
+            let deleted = count("SELECT count(*) FROM resource WHERE raw = x''")?;
+            let resources = count("SELECT count(*) FROM resource")?.saturating_sub(deleted);
             Ok(Counts {
                 patients: count("SELECT count(*) FROM patient WHERE id NOT IN (SELECT source FROM merged)")?,
                 resources,
-                versions: resources + count("SELECT count(*) FROM past")?,
+                versions: resources + deleted + count("SELECT count(*) FROM past")?,
                 messages: count("SELECT count(*) FROM message")?,
                 rejected: count("SELECT count(*) FROM reject")?,
                 last_received: connection
@@ -215,7 +216,7 @@ fn find(connection: &Connection, asked: &str) -> rusqlite::Result<Found> {
 }
 
 /// The survivor and everybody merged into it.
-fn joined(connection: &Connection, survivor: String) -> rusqlite::Result<Ids> {
+pub(super) fn joined(connection: &Connection, survivor: String) -> rusqlite::Result<Ids> {
     let mut statement = connection.prepare_cached("SELECT source FROM merged WHERE target = ?1 ORDER BY source")?;
     let mut ids = vec![survivor];
     let mut next = 0;

@@ -34,6 +34,7 @@ struct Current {
     version: i64,
     digest: Vec<u8>,
     updated: Option<String>,
+    patient: Option<String>,
 }
 
 impl<'a> Writer<'a> {
@@ -56,17 +57,90 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// Those of the disk.
     pub fn put(&mut self, prepared: &Prepared) -> Result<Put, RecordError> {
-        self.put_row(prepared).map_err(self.failed())
+        self.put_row(prepared, false).map(|(put, _)| put).map_err(self.failed())
     }
 
-    fn put_row(&self, prepared: &Prepared) -> rusqlite::Result<Put> {
-        let current = self
-            .transaction
-            .prepare_cached("SELECT row, version, digest, updated FROM resource WHERE type = ?1 AND id = ?2")?
-            .query_row((&prepared.resource_type, &prepared.id), |row| {
-                Ok(Current { row: row.get(0)?, version: row.get(1)?, digest: row.get(2)?, updated: row.get(3)? })
+    /// Makes `prepared` the current version, whatever it says of its age and whether or not an earlier version had the same
+    /// bytes; only the very bytes that are current change nothing. With it the version that is current now.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn replace(&mut self, prepared: &Prepared) -> Result<(Put, u64), RecordError> {
+        self.put_row(prepared, true).map_err(self.failed())
+    }
+
+    /// Puts a version without bytes on top: what was deleted is in no chart and no search, and its versions stay. The number
+    /// of that version; `None` if there is nothing to delete.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn delete(
+        &mut self,
+        resource_type: &str,
+        id: &str,
+        received: jiff::Timestamp,
+    ) -> Result<Option<u64>, RecordError> {
+        self.delete_row(resource_type, id, received).map_err(self.failed())
+    }
+
+    fn delete_row(&self, resource_type: &str, id: &str, received: jiff::Timestamp) -> rusqlite::Result<Option<u64>> {
+        let Some(current) = self.current_row(resource_type, id)?.filter(|current| !current.digest.is_empty()) else {
+            return Ok(None);
+        };
+        let next = self.next_version(&current)?;
+        self.archive(current.row)?;
+        self.transaction
+            .prepare_cached(
+                "UPDATE resource SET patient = NULL, version = ?2, received = ?3, updated = NULL, digest = x'', file = '', origin = NULL, raw = x''
+                 WHERE row = ?1",
+            )?
+            .execute(params![current.row, next, received.as_millisecond()])?;
+        self.transaction.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([current.row])?;
+        self.unfacet(current.row, resource_type, current.patient.as_deref())?;
+        if resource_type == "Patient" {
+            self.transaction.prepare_cached("DELETE FROM patient WHERE id = ?1")?.execute([id])?;
+            self.transaction.prepare_cached("DELETE FROM identifier WHERE patient = ?1")?.execute([id])?;
+        }
+        Ok(u64::try_from(next).ok())
+    }
+
+    fn current_row(&self, resource_type: &str, id: &str) -> rusqlite::Result<Option<Current>> {
+        self.transaction
+            .prepare_cached("SELECT row, version, digest, updated, patient FROM resource WHERE type = ?1 AND id = ?2")?
+            .query_row((resource_type, id), |row| {
+                Ok(Current {
+                    row: row.get(0)?,
+                    version: row.get(1)?,
+                    digest: row.get(2)?,
+                    updated: row.get(3)?,
+                    patient: row.get(4)?,
+                })
             })
-            .optional()?;
+            .optional()
+    }
+
+    fn next_version(&self, current: &Current) -> rusqlite::Result<i64> {
+        let past = self
+            .transaction
+            .prepare_cached("SELECT max(version) FROM past WHERE resource = ?1")?
+            .query_row([current.row], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(1 + past.unwrap_or(0).max(current.version))
+    }
+
+    /// Copies the current version to the past ones.
+    fn archive(&self, row: i64) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO past (resource, version, received, digest, file, origin, raw)
+                 SELECT row, version, received, digest, file, origin, raw FROM resource WHERE row = ?1",
+            )?
+            .execute([row])?;
+        Ok(())
+    }
+
+    /// `force`: see [`Writer::replace`].
+    fn put_row(&self, prepared: &Prepared, force: bool) -> rusqlite::Result<(Put, u64)> {
+        let current = self.current_row(&prepared.resource_type, &prepared.id)?;
         let origin = origin_json(prepared);
         let Some(current) = current else {
             self.transaction
@@ -86,18 +160,14 @@ impl<'a> Writer<'a> {
                     prepared.raw
                 ])?;
             self.index(self.transaction.last_insert_rowid(), prepared)?;
-            return Ok(Put::New);
+            return Ok((Put::New, 1));
         };
-        if current.digest == prepared.digest || self.is_past(current.row, prepared, origin.as_deref())? {
-            return Ok(Put::Unchanged);
+        let standing = u64::try_from(current.version).unwrap_or(0);
+        if current.digest == prepared.digest || (!force && self.is_past(current.row, prepared, origin.as_deref())?) {
+            return Ok((Put::Unchanged, standing));
         }
-        let next: i64 = 1 + self
-            .transaction
-            .prepare_cached("SELECT max(version) FROM past WHERE resource = ?1")?
-            .query_row([current.row], |row| row.get::<_, Option<i64>>(0))?
-            .unwrap_or(0)
-            .max(current.version);
-        if is_older(prepared.updated.as_deref(), current.updated.as_deref()) {
+        let next = self.next_version(&current)?;
+        if !force && is_older(prepared.updated.as_deref(), current.updated.as_deref()) {
             self.transaction
                 .prepare_cached(
                     "INSERT INTO past (resource, version, received, digest, file, origin, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -111,14 +181,10 @@ impl<'a> Writer<'a> {
                     origin,
                     prepared.raw
                 ])?;
-            return Ok(Put::Past);
+            return Ok((Put::Past, standing));
         }
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO past (resource, version, received, digest, file, origin, raw)
-                 SELECT row, version, received, digest, file, origin, raw FROM resource WHERE row = ?1",
-            )?
-            .execute([current.row])?;
+        self.archive(current.row)?;
+        self.unfacet(current.row, &prepared.resource_type, current.patient.as_deref())?;
         self.transaction
             .prepare_cached(
                 "UPDATE resource SET patient = ?2, version = ?3, received = ?4, updated = ?5, digest = ?6, file = ?7, origin = ?8, raw = ?9
@@ -137,7 +203,7 @@ impl<'a> Writer<'a> {
             ])?;
         self.transaction.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([current.row])?;
         self.index(current.row, prepared)?;
-        Ok(Put::Updated)
+        Ok((Put::Updated, u64::try_from(next).unwrap_or(0)))
     }
 
     /// True if these bytes are a past version: an old file imported again. A value that a *new message* brings back is news.
@@ -147,8 +213,30 @@ impl<'a> Writer<'a> {
             .exists(params![row, prepared.digest.as_slice(), origin])
     }
 
-    /// The words for search, and the columns of a Patient.
+    /// Takes the search values of a version away.
+    fn unfacet(&self, row: i64, resource_type: &str, patient: Option<&str>) -> rusqlite::Result<()> {
+        super::facets::remove(self.transaction, row, resource_type, patient)
+    }
+
+    pub(super) fn error(&self, error: &rusqlite::Error) -> RecordError {
+        RecordError::of(self.path, error)
+    }
+
+    /// The transaction, for a search inside it.
+    pub(super) fn connection(&self) -> &rusqlite::Connection {
+        self.transaction
+    }
+
+    /// The words for search, the values of search parameters, and the columns of a Patient.
     fn index(&self, row: i64, prepared: &Prepared) -> rusqlite::Result<()> {
+        super::facets::insert(
+            self.transaction,
+            row,
+            &prepared.resource_type,
+            prepared.patient.as_deref(),
+            prepared.source.received.as_millisecond(),
+            &prepared.indexed,
+        )?;
         if !prepared.words.is_empty() {
             self.transaction
                 .prepare_cached("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?
@@ -181,7 +269,7 @@ impl<'a> Writer<'a> {
     pub fn current(&self, resource_type: &str, id: &str) -> Result<Option<Vec<u8>>, RecordError> {
         let read = || {
             self.transaction
-                .prepare_cached("SELECT raw FROM resource WHERE type = ?1 AND id = ?2")?
+                .prepare_cached("SELECT raw FROM resource WHERE type = ?1 AND id = ?2 AND raw <> x''")?
                 .query_row((resource_type, id), |row| row.get(0))
                 .optional()
         };

@@ -1,6 +1,7 @@
 //! `haechi bench`: the figures that the docs quote.
 
 mod engine;
+mod fhir;
 mod mllp;
 
 use std::path::PathBuf;
@@ -84,6 +85,8 @@ pub(crate) enum BenchCommand {
     },
     /// HL7 messages over MLLP: acknowledged durably, filed, none lost
     Mllp(mllp::Mllp),
+    /// What a patient's page asks of the FHIR API, over HTTP on loopback
+    Fhir(fhir::Fhir),
     /// Answer a file of questions (JSON lines: id, patient, question) and time it
     Ask {
         /// State folder of the site
@@ -214,6 +217,7 @@ pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
             }
         }
         BenchCommand::Mllp(args) => return mllp::run(&args),
+        BenchCommand::Fhir(args) => return fhir::run(&args),
         BenchCommand::MllpServer(args) => return mllp::serve(args),
         BenchCommand::Ask { home, questions, answers, now, json } => {
             let times = bench::ask::run(home, &questions, &answers, now)?;

@@ -210,6 +210,52 @@ fn malformed(error: &Error) -> String {
     format!("malformed XML: {what}; not read on from here")
 }
 
+/// Why a document is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The line, counted from 1.
+    pub line: u64,
+    /// The FHIR element, where one is to blame.
+    pub field: Option<String>,
+    /// What is wrong; never the content.
+    pub reason: String,
+}
+
+/// A whole document as one JSON document: a request's body, where nothing may be left out.
+///
+/// # Errors
+/// The first thing that is wrong with it, however small.
+pub fn to_json(document: &[u8]) -> Result<Vec<u8>, Refused> {
+    let refused = |line, field, reason: &str| Refused { line, field, reason: reason.to_owned() };
+    let mut cutter = Cutter::new(document);
+    let mut entries: Vec<Vec<u8>> = Vec::new();
+    let rest = loop {
+        // Reading from memory cannot fail.
+        match cutter.next().map_err(|error| refused(1, None, &error.to_string()))? {
+            Piece::Entry(entry, _) => entries.push(entry),
+            Piece::Faulty(_, _, fault) => return Err(refused(fault.line, Some(fault.field), fault.reason)),
+            Piece::TooLong(line) => return Err(refused(line, Some("Bundle.entry".to_owned()), "too long")),
+            Piece::End(rest) => break rest,
+        }
+    };
+    if let Some(unfinished) = rest.unfinished {
+        return Err(refused(unfinished.line, None, &unfinished.reason));
+    }
+    if let Some(fault) = rest.fault {
+        return Err(refused(fault.line, Some(fault.field), fault.reason));
+    }
+    if rest.too_long {
+        return Err(refused(rest.line, None, "too long"));
+    }
+    let mut json = rest.shell;
+    if !entries.is_empty() && json.pop() == Some(b'}') {
+        json.extend_from_slice(br#","entry":["#);
+        json.extend_from_slice(&entries.join(&b','));
+        json.extend_from_slice(b"]}");
+    }
+    Ok(json)
+}
+
 /// The resources of an XML document as the JSON that the record would hold, and the reasons of what would be put aside,
 /// without storing anything.
 #[must_use]

@@ -309,6 +309,28 @@ fn what_is_too_long_is_passed_over_and_the_rest_goes_in() {
 }
 
 #[test]
+fn a_whole_document_becomes_one_or_is_refused() {
+    let bundle = |inner: &str| {
+        format!(
+            r#"<Bundle xmlns="http://hl7.org/fhir"><type value="batch"/>
+<entry><fullUrl value="urn:uuid:1"/><resource><Goal><id value="g"/></Goal></resource></entry>
+<entry><request><method value="POST"/><url value="Goal"/></request></entry>{inner}</Bundle>"#
+        )
+    };
+    assert_eq!(
+        String::from_utf8(super::to_json(bundle("").as_bytes()).unwrap()).unwrap(),
+        r#"{"resourceType":"Bundle","type":"batch","entry":[{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Goal","id":"g"}},{"request":{"method":"POST","url":"Goal"}}]}"#
+    );
+    let single = br#"<Goal xmlns="http://hl7.org/fhir"><id value="g"/></Goal>"#;
+    assert_eq!(super::to_json(single).unwrap(), br#"{"resourceType":"Goal","id":"g"}"#);
+    for (inner, line) in [("<entry><resource><Goal><idea value='1'/></Goal></resource></entry>", 3), ("<entry>", 3)] {
+        let refused = super::to_json(bundle(inner).as_bytes()).unwrap_err();
+        assert!(refused.line == line && !refused.reason.is_empty(), "{refused:?}");
+    }
+    assert!(super::to_json(b"").is_err() && super::to_json(b"{}").is_err());
+}
+
+#[test]
 fn damaged_documents_are_survived() {
     let (good, bad) = json_of(BUNDLE.as_bytes());
     assert_eq!((good.len(), bad.len()), (2, 2));
