@@ -221,7 +221,7 @@ fn feeds(site: &Site) -> Vec<Finding> {
             findings.push(Finding::notice("feed", sentence, remedy));
         };
         if line.silent {
-            let last = state.last_received.map_or("ever".to_owned(), |at| format!("since {at:.0}"));
+            let last = line.last.as_ref().map_or("ever".to_owned(), |at| format!("since {at}"));
             notice(
                 format!(
                     "nothing came from {name} {last}; at most {} minutes are usual",
@@ -249,7 +249,7 @@ fn feeds(site: &Site) -> Vec<Finding> {
             );
         }
         if !said {
-            let last = state.last_received.map_or("nothing came yet".to_owned(), |at| format!("last received {at:.0}"));
+            let last = line.last.as_ref().map_or("nothing came yet".to_owned(), |at| format!("last received {at}"));
             findings.push(Finding::good("feed", format!("{name}: {last}, {} waiting", state.waiting)));
         }
     }

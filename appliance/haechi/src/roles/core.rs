@@ -121,10 +121,7 @@ fn entrances(
         super::mllp::entrances(config, feeds, certificates, &mut entrances)?;
     }
     if config.dicom.listen.is_some() {
-        let tls = match config.dicom.tls {
-            true => Some(certificates.server(Clients::Anybody, &[])?),
-            false => None,
-        };
+        let tls = certificates.listener(config.dicom.tls, config.dicom.client_roots.as_deref())?;
         let room = Arc::new(Images::open(config, site)?);
         entrances.insert(dicom::LISTENER.to_owned(), Entrance { room, tls });
     }

@@ -212,7 +212,14 @@ impl Site {
     /// One patient.
     pub(crate) fn patient(&self, id: &str) -> Result<PatientShown, Failure> {
         let chart = self.store.chart(id)?.ok_or_else(unknown_patient)?;
-        Ok(PatientShown::of(&chart, &self.zone))
+        let fed = self.store.fed(&chart.patient.ids)?;
+        let feeds = fed.into_iter().map(|fed| (fed.feed, self.local(fed.received))).collect();
+        Ok(PatientShown { feeds, ..PatientShown::of(&chart, &self.zone) })
+    }
+
+    /// A time as people here read it: RFC 3339 with the site's offset.
+    pub(super) fn local(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
     /// What was done about whose the charts are, oldest first.
@@ -249,9 +256,7 @@ impl Site {
                 versions: counts.versions,
                 messages: counts.messages,
                 rejected: counts.rejected,
-                last_received: counts
-                    .last_received
-                    .map(|at| at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()),
+                last_received: counts.last_received.map(|at| self.local(at)),
             },
         })
     }
@@ -297,7 +302,7 @@ impl Site {
             Ok(standing) => (standing, None),
             Err(error) => (watch::Standing::default(), Some(error.to_string())),
         };
-        let last = standing.last.map(|at| at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string());
+        let last = standing.last.map(|at| self.local(at));
         Some(WatchedFolder { folder: folder.display().to_string(), last, problem, standing })
     }
 

@@ -42,6 +42,9 @@ pub(crate) struct PatientShown {
     /// Current entries by kind.
     pub(crate) entries: Vec<(Kind, u64)>,
     pub(crate) as_of: String,
+    /// Each feed that brought something about this patient, and when it last did, RFC 3339 with the site's offset.
+    #[serde(default)]
+    pub(crate) feeds: Vec<(String, String)>,
     pub(crate) rejected: Vec<Rejected>,
 }
 
@@ -236,6 +239,7 @@ impl PatientShown {
             facts: person.facts.iter().map(|fact| (fact.name.clone(), fact.text.clone())).collect(),
             entries: entries.into_iter().collect(),
             as_of: chart.as_of.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            feeds: Vec::new(),
             rejected: chart.rejected.clone(),
         }
     }
@@ -266,6 +270,9 @@ impl PatientShown {
             say(&name, &count.to_string());
         }
         say("as of", &self.as_of);
+        for (feed, last) in &self.feeds {
+            say("feed", &format!("{feed}: last message for this patient at {last}"));
+        }
         if !self.rejected.is_empty() {
             say("put aside", &format!("{} items at import; see `haechi doctor`", self.rejected.len()));
         }
