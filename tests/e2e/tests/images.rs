@@ -73,7 +73,7 @@ fn an_archive_with_a_certificate_sends_over_tls_and_others_are_not_heard() {
     .unwrap();
     let _appliance = site.up();
     let made = site.json(&["cert", "client", "pacs"]);
-    let pem = made["file"].as_str().unwrap();
+    let pem = made[0]["file"].as_str().unwrap();
     let root = site.beside("root.pem");
     let printed = haechi_e2e::haechi(&["cert", "root", "--home", site.home().to_str().unwrap()]);
     std::fs::write(&root, &printed.stdout).unwrap();
