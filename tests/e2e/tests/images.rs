@@ -71,7 +71,7 @@ fn an_archive_with_a_certificate_sends_over_tls_and_others_are_not_heard() {
         ),
     )
     .unwrap();
-    let _appliance = site.up();
+    let mut appliance = site.up();
     let made = site.json(&["cert", "client", "pacs"]);
     let pem = made[0]["file"].as_str().unwrap();
     let root = site.beside("root.pem");
@@ -99,6 +99,7 @@ fn an_archive_with_a_certificate_sends_over_tls_and_others_are_not_heard() {
     assert!(!send(&[], "MR_small.dcm").status.success(), "in clear");
     assert!(!send(&["+tla", "+cf", root], "MR_small.dcm").status.success(), "without a certificate");
     assert_eq!(instances(&site.json(&["imaging", "list"])), 1);
+    assert!(appliance.stop(rustix::process::Signal::TERM).0.success());
 }
 
 #[test]
