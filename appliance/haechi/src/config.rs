@@ -3,6 +3,7 @@
 
 pub(crate) mod dicom;
 pub(crate) mod feed;
+mod import;
 pub(crate) mod serve;
 mod terminology;
 pub(crate) mod tls;
@@ -26,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) feed: Vec<feed::Feed>,
     pub(crate) tls: tls::Tls,
     pub(crate) dicom: dicom::Dicom,
+    pub(crate) import: import::Import,
     pub(crate) serve: serve::Serve,
 }
 
@@ -85,6 +87,7 @@ impl Default for Config {
             feed: Vec::new(),
             tls: tls::Tls::default(),
             dicom: dicom::Dicom::default(),
+            import: import::Import::default(),
             serve: serve::Serve::default(),
         }
     }
@@ -131,6 +134,7 @@ impl Config {
         }
         config.zone()?;
         config.dicom.check()?;
+        config.import.check()?;
         config.serve.tokens()?;
         let charsets = [Some(&config.intake.hl7.assume_charset), config.intake.hl7.charset_override.as_ref()];
         for charset in charsets.into_iter().flatten() {
@@ -176,6 +180,8 @@ mod tests {
             ("version = 2", "version = 2"),
             ("[site]\ntime-zone = \"Mars/Base\"", "Mars/Base"),
             ("[site]\ncolour = 1", "colour"),
+            ("[import]\nsettle-s = 9999", "import.settle-s"),
+            ("[import]\nwatch = \"\"", "import.watch"),
             ("[intake.hl7]\nassume-charset = \"klingon\"", "klingon"),
         ] {
             let problem = Config::parse(text).unwrap_err();

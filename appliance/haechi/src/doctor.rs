@@ -174,7 +174,24 @@ fn record(home: &Home) -> Vec<Finding> {
         Err(error) => findings.push(Finding::broken("put aside", error.to_string(), "do as the message says")),
     }
     findings.extend(feeds(&site));
+    findings.extend(watched(&site));
     findings
+}
+
+/// How the watched folder stands.
+fn watched(site: &Site) -> Option<Finding> {
+    let folder = site.watched()?;
+    let words = folder.in_words();
+    Some(if let Some(problem) = folder.problem {
+        Finding::broken("watched folder", problem, "do as the message says")
+    } else if folder.standing.failed > 0 {
+        let remedy = "read report.json of each parcel in `failed`; correct it at its source, put it into the folder again, and remove it from `failed`";
+        Finding::notice("watched folder", words, remedy)
+    } else if folder.standing.missing > 0 {
+        Finding::notice("watched folder", words, "put the files there that the manifest names, or remove the manifest")
+    } else {
+        Finding::good("watched folder", words)
+    })
 }
 
 /// One finding a feed, and one about the queue's file.
@@ -204,7 +221,7 @@ fn feeds(site: &Site) -> Vec<Finding> {
             findings.push(Finding::notice("feed", sentence, remedy));
         };
         if line.silent {
-            let last = state.last_received.map_or("ever".to_owned(), |at| format!("since {at:.0}"));
+            let last = line.last.as_ref().map_or("ever".to_owned(), |at| format!("since {at}"));
             notice(
                 format!(
                     "nothing came from {name} {last}; at most {} minutes are usual",
@@ -232,7 +249,7 @@ fn feeds(site: &Site) -> Vec<Finding> {
             );
         }
         if !said {
-            let last = state.last_received.map_or("nothing came yet".to_owned(), |at| format!("last received {at:.0}"));
+            let last = line.last.as_ref().map_or("nothing came yet".to_owned(), |at| format!("last received {at}"));
             findings.push(Finding::good("feed", format!("{name}: {last}, {} waiting", state.waiting)));
         }
     }

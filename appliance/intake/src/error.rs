@@ -31,6 +31,11 @@ pub enum IntakeError {
         "HAECHI-0303: a part of the import stopped unexpectedly\n  effect  what was stored before stays; the rest was not imported\n  to do   import the same files again; if it happens again, send support the log"
     )]
     Stopped,
+    /// The place of the images cannot be opened, and there are studies to be filed.
+    #[error(
+        "HAECHI-0562: what was imported is in, but imaging studies wait: the place of the images cannot be opened: {0}\n  effect  studies that changed are not in the chart yet\n  to do   solve what the message says; the appliance files them by itself, or import anything again"
+    )]
+    Images(String),
     /// The feeds' threads could not be started.
     #[error(
         "HAECHI-0340: the feeds could not start: {0}\n  effect  no message is taken\n  to do   raise the limit on threads for this user"

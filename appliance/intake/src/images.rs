@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use haechi_record::store::Placed;
 
-use crate::dicom::Pending;
+use crate::dicom::{Archive, Pending};
 use crate::fhir::{Found, Place};
 use crate::import::Shared;
 use crate::reading::Out;
@@ -16,22 +16,31 @@ const TOGETHER: usize = 64;
 /// See the module.
 pub(crate) struct Images<'i> {
     shared: &'i Shared<'i>,
+    /// Opened when the first image comes.
+    archive: Option<Archive>,
     pending: Vec<(Pending, Place)>,
 }
 
 impl<'i> Images<'i> {
     pub(crate) fn new(shared: &'i Shared<'i>) -> Self {
-        Self { shared, pending: Vec::new() }
+        Self { shared, archive: None, pending: Vec::new() }
     }
 
     /// Takes one file. `alone`: it is the only one that was named. `false`: stop.
     pub(crate) fn take(&mut self, reader: &mut impl Read, place: &Place, alone: bool, out: &mut Out<'_>) -> bool {
         let place = Place { line: None, ..place.clone() };
         let reject = |tag, reason: String| Found::Rejected(place.reject(None, tag, reason), None);
-        let Some(archive) = &self.shared.options.images else {
+        let Some(images) = &self.shared.options.images else {
             return out
                 .take(reject(None, "a DICOM file cannot be imported here: no place for images is set".to_owned()));
         };
+        if self.archive.is_none() {
+            match images.archive() {
+                Ok(archive) => self.archive = Some(archive),
+                Err(why) => return out.take(reject(None, format!("the place of the images cannot be opened: {why}"))),
+            }
+        }
+        let Some(archive) = &self.archive else { return true };
         match archive.receive_file(reader, &place.file) {
             Ok(pending) => {
                 let problem = pending.problem.clone();
@@ -50,7 +59,7 @@ impl<'i> Images<'i> {
 
     /// Names what was taken. `false`: stop.
     pub(crate) fn flush(&mut self, out: &mut Out<'_>) -> bool {
-        let Some(archive) = &self.shared.options.images else { return true };
+        let Some(archive) = &self.archive else { return true };
         let (pending, places): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending).into_iter().unzip();
         if pending.is_empty() {
             return true;

@@ -39,7 +39,7 @@ pub struct Options {
     /// Worker threads; 0: one for each processor.
     pub threads: usize,
     /// Where images go; `None`: they are put aside.
-    pub images: Option<crate::dicom::Archive>,
+    pub images: Option<Arc<dyn crate::dicom::OpenArchive>>,
 }
 
 impl Default for Options {
@@ -202,8 +202,10 @@ pub fn import(
     summary.instances = shared.instances.load(Ordering::Acquire);
     summary.unchanged += shared.unchanged_instances.load(Ordering::Acquire);
     // Last, so that studies find patients that came in the same import.
-    if let Some(images) = &options.images {
-        let said = images.refresh(Timestamp::MAX)?;
+    if let Some(images) = &options.images
+        && store.has_changed_studies()?
+    {
+        let said = images.archive().map_err(IntakeError::Images)?.refresh(Timestamp::MAX)?;
         summary.resources += said.resources;
         patients.extend(said.patients.iter().map(|patient| writing::short(patient)));
     }

@@ -21,6 +21,7 @@ mod mapping;
 pub mod mllp;
 mod reading;
 mod sniff;
+pub mod watch;
 mod working;
 mod writing;
 

@@ -70,6 +70,35 @@ fn unpacked(fhir: &Path, to: &Path) {
     }
 }
 
+/// A place for images that cannot be opened, and counts who tries.
+#[derive(Debug, Default)]
+struct Shut(std::sync::atomic::AtomicUsize);
+
+impl haechi_intake::dicom::OpenArchive for Shut {
+    fn archive(&self) -> Result<haechi_intake::dicom::Archive, String> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Err("the disk is away".to_owned())
+    }
+}
+
+#[test]
+fn the_place_of_the_images_is_opened_for_images_alone() {
+    let site = Site::new();
+    let shut = std::sync::Arc::new(Shut::default());
+    let tried = || shut.0.load(std::sync::atomic::Ordering::Relaxed);
+    let import_one = |path: PathBuf| {
+        let options = Options { images: Some(shut.clone()), ..Options::default() };
+        import(&site.store, &[Input::path(path)], &options, &Silent).unwrap()
+    };
+    let said = import_one(site.file("p.json", r#"{"resourceType":"Patient","id":"p"}"#));
+    assert_eq!((said.resources, tried()), (1, 0));
+    let mut image = vec![0; 128];
+    image.extend_from_slice(b"DICM");
+    let said = import_one(site.file("i.dcm", image));
+    assert_eq!((said.rejected.len(), tried()), (1, 1));
+    assert!(said.rejected[0].reason.contains("the disk is away"), "{said:?}");
+}
+
 #[test]
 fn every_file_of_the_development_set_goes_in_or_says_why_not() {
     let Some(fhir) = data("fhir") else { return };

@@ -16,7 +16,8 @@ pub(crate) const RECORD: &[&str] = &[
 ];
 
 /// All steps of the queue of the feeds, a file of its own.
-pub(crate) const QUEUE: &[&str] = &[include_str!("migrations/queue_0001.sql")];
+pub(crate) const QUEUE: &[&str] =
+    &[include_str!("migrations/queue_0001.sql"), include_str!("migrations/queue_0002.sql")];
 
 /// Brings the schema up to date, each step in a transaction of its own.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), RecordError> {

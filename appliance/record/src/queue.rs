@@ -64,6 +64,20 @@ pub struct Waiting {
     pub raw: Vec<u8>,
 }
 
+/// How many control ids the queue remembers.
+pub const REMEMBERED_IDS: u64 = 65_536;
+
+/// A control id that a message had, as numbers that stand for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ControlId {
+    /// Counts up for ever; the newest [`REMEMBERED_IDS`] are kept.
+    pub number: u64,
+    /// Stands for feed, sender and MSH-10.
+    pub id: u64,
+    /// Stands for the message's bytes.
+    pub digest: u64,
+}
+
 /// What became of a message that waited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {

@@ -132,6 +132,10 @@ fn a_feed_comes_through_the_door_and_goes_on_after_the_core_was_killed() {
             && serde_json::from_slice::<Value>(&output.stdout).is_ok_and(|lines| lines[0]["processed"] == 2)
     });
     assert_eq!(site.json(&["status"])["feeds"][0]["name"], "adt");
+    assert!(feed(&site)["last"].as_str().unwrap().ends_with("+09:00"), "{}", feed(&site));
+    let patient = site.json(&["patient", "show", "1"]);
+    assert_eq!(patient["feeds"][0][0], "adt", "{patient}");
+    assert!(patient["feeds"][0][1].as_str().unwrap().ends_with("+09:00"), "{patient}");
     assert_eq!(site.json(&["feed", "pause", "adt"])["paused"], true);
     send("3");
     let line = feed(&site);

@@ -55,6 +55,54 @@ fn images_are_imported_listed_previewed_and_asked_about() {
 }
 
 #[test]
+fn an_archive_with_a_certificate_sends_over_tls_and_others_are_not_heard() {
+    if !has("storescu") {
+        return;
+    }
+    let Some(data) = third_party_data() else { return };
+    let site = Site::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::fs::create_dir_all(site.home()).unwrap();
+    std::fs::write(
+        site.home().join("haechi.toml"),
+        // dcmtk of Debian speaks 1.2.
+        format!(
+            "[tls]\nallow-tls12 = true\n[dicom]\nlisten = \"127.0.0.1:{port}\"\ncallers = [\"PACS@127.0.0.1\"]\ntls = \"mutual\"\n"
+        ),
+    )
+    .unwrap();
+    let mut appliance = site.up();
+    let made = site.json(&["cert", "client", "pacs"]);
+    let pem = made[0]["file"].as_str().unwrap();
+    let root = site.beside("root.pem");
+    let printed = haechi_e2e::haechi(&["cert", "root", "--home", site.home().to_str().unwrap()]);
+    std::fs::write(&root, &printed.stdout).unwrap();
+    let send = |tls: &[&str], file: &str| {
+        let mut command = Command::new("storescu");
+        command.args(["-aet", "PACS", "-aec", "HAECHI", "-to", "20", "-ta", "20"]).args(tls);
+        command.args(["127.0.0.1", &port.to_string()]).arg(data.join("dicom/pydicom").join(file)).output().unwrap()
+    };
+    let root = root.to_str().unwrap();
+    let shown = ["+tls", pem, pem, "+cf", root];
+    let mut said = String::new();
+    for _ in 0..40 {
+        let output = send(&shown, "CT_small.dcm");
+        said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            said.clear();
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(250));
+    }
+    assert!(said.is_empty(), "{said}");
+    eventually("the study to be listed", || instances(&site.json(&["imaging", "list"])) == 1);
+    assert!(!send(&[], "MR_small.dcm").status.success(), "in clear");
+    assert!(!send(&["+tla", "+cf", root], "MR_small.dcm").status.success(), "without a certificate");
+    assert_eq!(instances(&site.json(&["imaging", "list"])), 1);
+    assert!(appliance.stop(rustix::process::Signal::TERM).0.success());
+}
+
+#[test]
 fn an_archive_sends_through_the_door_and_the_study_outlives_a_kill() {
     if !has("storescu") {
         return;

@@ -10,3 +10,4 @@ mod roles;
 mod terminology;
 mod third_party;
 mod two_roads;
+mod watch;

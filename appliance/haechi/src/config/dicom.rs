@@ -1,11 +1,14 @@
 //! `[dicom]`
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use haechi_intake::dicom::{Caller, ServiceSettings, Settings};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+
+use super::feed::Transport;
 
 /// The listener's name at the door.
 pub(crate) const LISTENER: &str = "dicom";
@@ -19,8 +22,10 @@ const PDU_BYTES: std::ops::RangeInclusive<u32> = 4096..=(4 << 20);
 pub(crate) struct Dicom {
     /// Address and port to listen at. Default: none, nobody can send.
     pub(crate) listen: Option<SocketAddr>,
-    /// Speak TLS, with the site's certificate. Default: false.
-    pub(crate) tls: bool,
+    /// Whether connections are encrypted. Default: "none".
+    pub(crate) tls: Transport,
+    /// PEM file of the authorities whose certificates senders show, for `tls = "mutual"`. Default: the site's own.
+    pub(crate) client_roots: Option<PathBuf>,
     /// Our AE title: what a sender must call. Default: "HAECHI".
     pub(crate) ae_title: String,
     /// Who may send: calling AE titles, with an address behind `@` only from there. Default: nobody.
@@ -47,7 +52,8 @@ impl Default for Dicom {
     fn default() -> Self {
         Self {
             listen: None,
-            tls: false,
+            tls: Transport::None,
+            client_roots: None,
             ae_title: "HAECHI".to_owned(),
             callers: Vec::new(),
             quota_gib: 100,
@@ -74,6 +80,9 @@ impl Dicom {
         if !PDU_BYTES.contains(&self.max_pdu_bytes) {
             let (least, most) = PDU_BYTES.into_inner();
             return Err(format!("dicom.max-pdu-bytes = {} is not between {least} and {most}", self.max_pdu_bytes));
+        }
+        if self.client_roots.is_some() && self.tls != Transport::Mutual {
+            return Err("dicom.client-roots: only with tls = \"mutual\"".to_owned());
         }
         for (key, value) in [
             ("quota-gib", self.quota_gib),
@@ -154,6 +163,7 @@ mod tests {
             (Dicom { max_pdu_bytes: 1, ..Dicom::default() }, "max-pdu-bytes"),
             (Dicom { callers: vec!["A@B".into()], ..Dicom::default() }, "callers"),
             (Dicom { assume_charset: "klingon".into(), ..Dicom::default() }, "assume-charset"),
+            (Dicom { client_roots: Some("x".into()), tls: Transport::Server, ..Dicom::default() }, "client-roots"),
         ] {
             assert!(wrong.check().unwrap_err().contains(key));
         }

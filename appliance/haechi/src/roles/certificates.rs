@@ -9,6 +9,7 @@ use haechi_certs::{Authority, Identity};
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::config::Config;
+use crate::config::feed::Transport;
 use crate::config::tls::Tls;
 use crate::error::Failure;
 use crate::home::Home;
@@ -35,6 +36,21 @@ impl Certificates {
     /// TLS settings for a listener. `protocols`: ALPN names, the wanted one first.
     pub(crate) fn server(&self, clients: Clients, protocols: &[&str]) -> Result<Arc<ServerConfig>, Failure> {
         server_config(Arc::clone(&self.identity), clients, self.tls.versions(), protocols).map_err(Failure::from_room)
+    }
+
+    /// TLS settings for a listener of machines; `None`: in clear. `roots`: of the certificates that they show, see
+    /// [`Certificates::clients_under`].
+    pub(crate) fn listener(
+        &self,
+        transport: Transport,
+        roots: Option<&Path>,
+    ) -> Result<Option<Arc<ServerConfig>>, Failure> {
+        let clients = match transport {
+            Transport::None => return Ok(None),
+            Transport::Server => Clients::Anybody,
+            Transport::Mutual => self.clients_under(roots)?,
+        };
+        self.server(clients, &[]).map(Some)
     }
 
     /// Clients with a certificate under the roots in `file`, or under the site's own root.

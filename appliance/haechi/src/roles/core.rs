@@ -20,7 +20,7 @@ use super::api::ApiRoom;
 use super::certificates::Certificates;
 use super::doorway::{Doorway, Entrance};
 use super::images::{self, Images};
-use super::{GRACE, begin, runtime, stop_signal};
+use super::{GRACE, begin, runtime, stop_signal, watch as watch_folder};
 use crate::config::Config;
 use crate::config::{dicom, serve};
 use crate::error::Failure;
@@ -57,6 +57,10 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
         let mut beside = JoinSet::new();
         if !config.listeners().is_empty() {
             listen(&home, &config, &site, feeds.as_ref(), &stopped, &mut beside)?;
+        }
+        if let Some(folder) = config.import.folder(&home) {
+            let watching = watch_folder::look_after(Arc::clone(&site), folder, config.import.settle());
+            beside.spawn(unless_stopped(watching, stopped.clone()));
         }
         beside.spawn(unless_stopped(images::look_after(Arc::clone(&site)), stopped));
         let service = Arc::new(CoreService { home, site, feeds, stopping: Arc::clone(&stopping) });
@@ -117,10 +121,7 @@ fn entrances(
         super::mllp::entrances(config, feeds, certificates, &mut entrances)?;
     }
     if config.dicom.listen.is_some() {
-        let tls = match config.dicom.tls {
-            true => Some(certificates.server(Clients::Anybody, &[])?),
-            false => None,
-        };
+        let tls = certificates.listener(config.dicom.tls, config.dicom.client_roots.as_deref())?;
         let room = Arc::new(Images::open(config, site)?);
         entrances.insert(dicom::LISTENER.to_owned(), Entrance { room, tls });
     }

@@ -5,13 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use haechi_certs::tls::Clients;
 use haechi_intake::mllp::Feeds;
 
 use super::certificates::Certificates;
 use super::doorway::{Connection, Entrance, Room};
 use crate::config::Config;
-use crate::config::feed::Transport;
 use crate::error::Failure;
 
 /// All feeds that come in at one listener.
@@ -48,12 +46,7 @@ pub(super) fn entrances(
         if entrances.contains_key(&name) {
             continue; // several feeds at one address have the same transport
         }
-        let clients = match feed.tls {
-            Transport::None => None,
-            Transport::Server => Some(Clients::Anybody),
-            Transport::Mutual => Some(certificates.clients_under(feed.client_roots.as_deref())?),
-        };
-        let tls = clients.map(|clients| certificates.server(clients, &[])).transpose()?;
+        let tls = certificates.listener(feed.tls, feed.client_roots.as_deref())?;
         let room = Arc::new(Listener { name: name.clone(), feeds: Arc::clone(feeds) });
         entrances.insert(name, Entrance { room, tls });
     }

@@ -9,6 +9,7 @@ pub(crate) mod images;
 mod mllp;
 pub(crate) mod model;
 pub(crate) mod supervisor;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

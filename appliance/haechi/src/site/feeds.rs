@@ -21,6 +21,9 @@ const LISTED: usize = 1_000;
 pub(crate) struct FeedLine {
     #[serde(flatten)]
     pub(crate) state: FeedState,
+    /// When the last message came, RFC 3339 with the site's offset.
+    #[serde(default)]
+    pub(crate) last: Option<String>,
     /// Where it comes in; `None`: it is configured no more.
     pub(crate) listen: Option<String>,
     /// Longest time without a message that is usual, minutes.
@@ -52,7 +55,7 @@ impl FeedLine {
             (false, false, None) => "not configured",
             (false, false, Some(_)) => "on",
         };
-        let last = state.last_received.map_or("nothing yet".to_owned(), |at| format!("last received {at:.0}"));
+        let last = self.last.as_ref().map_or("nothing yet".to_owned(), |at| format!("last received {at}"));
         format!(
             "{:<16} {:<14} {:<22} {} received, {} processed, {} waiting, {} dead, {} refused, {} duplicates, {} reused ids; {last}",
             state.name,
@@ -99,6 +102,7 @@ impl Site {
             let feed = self.config.feed.iter().find(|feed| feed.name == state.name);
             let silent_after_minutes = feed.and_then(|feed| feed.silent_after_minutes);
             FeedLine {
+                last: state.last_received.map(|at| self.local(at)),
                 silent: silence(&state, silent_after_minutes, now).is_some(),
                 listen: feed.map(|feed| feed.listen.to_string()),
                 silent_after_minutes,

@@ -1,12 +1,15 @@
 //! The site opened in this process: by a command when no appliance runs, and by the core role.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use haechi_ask::answer::Answer;
-use haechi_intake::dicom::{Archive, Preview};
+use haechi_intake::IntakeError;
+use haechi_intake::dicom::{Archive, OpenArchive, Preview, Settings};
 use haechi_intake::import::{self, Summary};
 use haechi_intake::mllp::Feeds;
+use haechi_intake::watch;
 use haechi_record::key::Key;
 use haechi_record::queue::Queue;
 use haechi_record::store::{Because, Store};
@@ -16,7 +19,9 @@ use jiff::tz::TimeZone;
 use super::Question;
 use super::feeds::open_queue;
 use super::model::{InProcessModel, draft_file, model_file, model_settings};
-use super::shown::{MergeLine, PatientLine, PatientShown, PreviewShown, RecordCounts, Status, StudyLine};
+use super::shown::{
+    MergeLine, PatientLine, PatientShown, PreviewShown, RecordCounts, Status, StudyLine, WatchedFolder,
+};
 use super::terminology::{Load, Lookup, Mapping, Terms};
 use crate::config::Config;
 use crate::error::Failure;
@@ -33,9 +38,41 @@ pub(crate) struct Site {
     store: Store,
     terms: Terms,
     pub(super) queue: Option<Queue>,
-    /// Opened when images are first needed: what a power cut left over is removed then, which takes a look at every file.
-    archive: OnceLock<Archive>,
+    images: Arc<LazyArchive>,
     model: Option<Arc<dyn haechi_ask::Model>>,
+}
+
+/// The images, opened when they are first needed: what a power cut left over is removed then, which takes a look at every
+/// file.
+struct LazyArchive {
+    home: Home,
+    settings: Settings,
+    store: Store,
+    opened: OnceLock<Archive>,
+}
+
+impl LazyArchive {
+    fn open(&self) -> Result<Archive, Failure> {
+        if let Some(archive) = self.opened.get() {
+            return Ok(archive.clone());
+        }
+        let key = Key::load_or_create(&self.home.key_file(), true)?;
+        let opened = Archive::open(self.store.clone(), &self.home.files_folder(), &key, self.settings.clone())?;
+        // Of two that opened it at once both are good: one is kept.
+        Ok(self.opened.get_or_init(|| opened).clone())
+    }
+}
+
+impl OpenArchive for LazyArchive {
+    fn archive(&self) -> Result<Archive, String> {
+        self.open().map_err(|failure| failure.sentence().to_owned())
+    }
+}
+
+impl fmt::Debug for LazyArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LazyArchive").field("open", &self.opened.get().is_some()).finish_non_exhaustive()
+    }
 }
 
 impl Site {
@@ -57,7 +94,13 @@ impl Site {
                 model_file(&home, &config)?.map(load)
             }
         };
-        Ok(Self { home, config, zone, store, terms, queue, archive: OnceLock::new(), model })
+        let images = Arc::new(LazyArchive {
+            home: home.clone(),
+            settings: config.dicom.settings(zone.clone(), &config.intake.hl7.assigning_authority),
+            store: store.clone(),
+            opened: OnceLock::new(),
+        });
+        Ok(Self { home, config, zone, store, terms, queue, images, model })
     }
 
     /// Answers a question about one patient.
@@ -102,14 +145,17 @@ impl Site {
 
     /// Imports named inputs: files that a command handed over.
     pub(crate) fn import_inputs(&self, inputs: &[import::Input]) -> Result<Summary, Failure> {
-        let options = import::Options {
-            received: Timestamp::now(),
-            hl7: self.hl7(),
-            images: Some(self.archive()?),
-            ..import::Options::default()
-        };
-        let progress = crate::cli::import::Bar::new();
-        Ok(import::import(&self.store, inputs, &options, &progress)?)
+        Ok(import::import(&self.store, inputs, &self.import_options(), &crate::cli::import::Bar::new())?)
+    }
+
+    /// The same, for nobody who watches.
+    pub(crate) fn import_quietly(&self, inputs: &[import::Input]) -> Result<Summary, IntakeError> {
+        import::import(&self.store, inputs, &self.import_options(), &import::Silent)
+    }
+
+    fn import_options(&self) -> import::Options {
+        let images = Some(Arc::clone(&self.images) as Arc<dyn OpenArchive>);
+        import::Options { received: Timestamp::now(), hl7: self.hl7(), images, ..import::Options::default() }
     }
 
     /// How HL7 v2 messages are read where no feed says otherwise.
@@ -131,14 +177,7 @@ impl Site {
 
     /// Where images go.
     pub(crate) fn archive(&self) -> Result<Archive, Failure> {
-        if let Some(archive) = self.archive.get() {
-            return Ok(archive.clone());
-        }
-        let key = Key::load_or_create(&self.home.key_file(), true)?;
-        let settings = self.config.dicom.settings(self.zone.clone(), &self.config.intake.hl7.assigning_authority);
-        let opened = Archive::open(self.store.clone(), &self.home.files_folder(), &key, settings)?;
-        // Of two that opened it at once both are good: one is kept.
-        Ok(self.archive.get_or_init(|| opened).clone())
+        self.images.open()
     }
 
     /// Writes studies into the chart that changed, as when their patient has come.
@@ -173,7 +212,14 @@ impl Site {
     /// One patient.
     pub(crate) fn patient(&self, id: &str) -> Result<PatientShown, Failure> {
         let chart = self.store.chart(id)?.ok_or_else(unknown_patient)?;
-        Ok(PatientShown::of(&chart, &self.zone))
+        let fed = self.store.fed(&chart.patient.ids)?;
+        let feeds = fed.into_iter().map(|fed| (fed.feed, self.local(fed.received))).collect();
+        Ok(PatientShown { feeds, ..PatientShown::of(&chart, &self.zone) })
+    }
+
+    /// A time as people here read it: RFC 3339 with the site's offset.
+    pub(super) fn local(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
     /// What was done about whose the charts are, oldest first.
@@ -203,15 +249,14 @@ impl Site {
             model: model_file(&self.home, &self.config)?
                 .and_then(|file| file.file_stem().map(|stem| stem.to_string_lossy().into_owned())),
             feeds: self.feed_lines(Timestamp::now())?,
+            watched: self.watched(),
             record: RecordCounts {
                 patients: counts.patients,
                 resources: counts.resources,
                 versions: counts.versions,
                 messages: counts.messages,
                 rejected: counts.rejected,
-                last_received: counts
-                    .last_received
-                    .map(|at| at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()),
+                last_received: counts.last_received.map(|at| self.local(at)),
             },
         })
     }
@@ -248,6 +293,17 @@ impl Site {
     /// The queue of the feeds, for `doctor`.
     pub(crate) fn feed_queue(&self) -> Option<&Queue> {
         self.queue.as_ref()
+    }
+
+    /// How the watched folder stands; `None` where none is.
+    pub(crate) fn watched(&self) -> Option<WatchedFolder> {
+        let folder = self.config.import.folder(&self.home)?;
+        let (standing, problem) = match watch::standing(&folder) {
+            Ok(standing) => (standing, None),
+            Err(error) => (watch::Standing::default(), Some(error.to_string())),
+        };
+        let last = standing.last.map(|at| self.local(at));
+        Some(WatchedFolder { folder: folder.display().to_string(), last, problem, standing })
     }
 
     /// The record, for `doctor`.

@@ -42,6 +42,9 @@ pub(crate) struct PatientShown {
     /// Current entries by kind.
     pub(crate) entries: Vec<(Kind, u64)>,
     pub(crate) as_of: String,
+    /// Each feed that brought something about this patient, and when it last did, RFC 3339 with the site's offset.
+    #[serde(default)]
+    pub(crate) feeds: Vec<(String, String)>,
     pub(crate) rejected: Vec<Rejected>,
 }
 
@@ -110,6 +113,41 @@ pub(crate) struct Status {
     pub(crate) record: RecordCounts,
     /// HL7 feeds; empty where none is configured.
     pub(crate) feeds: Vec<super::FeedLine>,
+    /// The watched folder; `None`: there is none.
+    #[serde(default)]
+    pub(crate) watched: Option<WatchedFolder>,
+}
+
+/// A folder whose files are imported as they come.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WatchedFolder {
+    pub(crate) folder: String,
+    /// When something of it went in last, RFC 3339 with the site's offset.
+    pub(crate) last: Option<String>,
+    /// Why it cannot be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) problem: Option<String>,
+    #[serde(flatten)]
+    pub(crate) standing: haechi_intake::watch::Standing,
+}
+
+impl WatchedFolder {
+    /// For a terminal.
+    pub(crate) fn in_words(&self) -> String {
+        let number = crate::cli::terminal::thousands;
+        if let Some(problem) = &self.problem {
+            return problem.lines().next().unwrap_or_default().to_owned();
+        }
+        format!(
+            "{}: last taken {}, {} waiting, {} missing, {} failed",
+            self.folder,
+            self.last.as_deref().unwrap_or("never"),
+            number(self.standing.waiting),
+            number(self.standing.missing),
+            number(self.standing.failed)
+        )
+    }
 }
 
 /// How much is in the record.
@@ -201,6 +239,7 @@ impl PatientShown {
             facts: person.facts.iter().map(|fact| (fact.name.clone(), fact.text.clone())).collect(),
             entries: entries.into_iter().collect(),
             as_of: chart.as_of.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            feeds: Vec::new(),
             rejected: chart.rejected.clone(),
         }
     }
@@ -231,6 +270,9 @@ impl PatientShown {
             say(&name, &count.to_string());
         }
         say("as of", &self.as_of);
+        for (feed, last) in &self.feeds {
+            say("feed", &format!("{feed}: last message for this patient at {last}"));
+        }
         if !self.rejected.is_empty() {
             say("put aside", &format!("{} items at import; see `haechi doctor`", self.rejected.len()));
         }
@@ -244,8 +286,10 @@ impl Status {
         let record = &self.record;
         let number = crate::cli::terminal::thousands;
         let feeds: String = self.feeds.iter().map(|feed| format!("\n  feed       {}", feed.in_words())).collect();
+        let watched: String =
+            self.watched.iter().map(|folder| format!("\n  watched    {}", folder.in_words())).collect();
         format!(
-            "{} (haechi {})\n  state      {}\n  running    {}\n  model      {}\n  time zone  {}\n  record     {} patients, {} resources ({} versions), {} HL7 messages, {} items put aside\n  received   {}{feeds}",
+            "{} (haechi {})\n  state      {}\n  running    {}\n  model      {}\n  time zone  {}\n  record     {} patients, {} resources ({} versions), {} HL7 messages, {} items put aside\n  received   {}{feeds}{watched}",
             self.site,
             self.version,
             self.home,

@@ -69,6 +69,21 @@ pub struct Archive {
     pub(super) own_system: String,
 }
 
+/// Gives the archive when the first image needs it: opening one looks at every file of it.
+pub trait OpenArchive: std::fmt::Debug + Send + Sync {
+    /// The archive.
+    ///
+    /// # Errors
+    /// Why it cannot be opened, in words.
+    fn archive(&self) -> Result<Archive, String>;
+}
+
+impl OpenArchive for Archive {
+    fn archive(&self) -> Result<Archive, String> {
+        Ok(self.clone())
+    }
+}
+
 /// An object that is whole on the disk and not in the record yet.
 #[derive(Debug)]
 pub(crate) struct Pending {

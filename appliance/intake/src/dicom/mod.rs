@@ -22,7 +22,7 @@ mod service;
 mod stow;
 mod study;
 
-pub use archive::{Archive, ArchiveError, Settings};
+pub use archive::{Archive, ArchiveError, OpenArchive, Settings};
 pub(crate) use archive::{Pending, Refused, RefusedKind};
 pub use preview::{MAX_SIDE, Preview};
 pub use service::{Caller, Service, ServiceSettings, survey_pdu};

@@ -13,7 +13,7 @@ use super::order::{self, Chart, Group};
 use super::patient::{self, Subject};
 use super::types;
 use super::visit;
-use super::{Change, document, identity, kept, medicine, schedule, vaccine};
+use super::{Change, document, guarantor, identity, kept, medicine, schedule, vaccine};
 
 /// Message types that are read (MSH-9.1).
 const KINDS: [&str; 22] = [
@@ -129,7 +129,12 @@ fn one_patient(ctx: &mut Context<'_>, subject: &Subject, segs: &[&Seg<'_>], evn:
     let mut open: Option<Group<'_>> = None;
     let mut diagnoses = Vec::new();
     let mut first = true;
+    // Whether a PRT here is about the patient or the visit.
+    let mut of_person = true;
     for seg in segs {
+        if seg.name != "PRT" {
+            of_person = matches!(seg.name, "PID" | "PD1" | "ARV" | "NK1" | "ROL" | "PV1" | "PV2");
+        }
         let chart = Chart { subject, visit: visit.as_ref() };
         if seg.name == "PV1" && !std::mem::take(&mut first) {
             close(ctx, chart, &mut open, &specimen);
@@ -176,6 +181,11 @@ fn one_patient(ctx: &mut Context<'_>, subject: &Subject, segs: &[&Seg<'_>], evn:
             ("PRB", _) => clinical::problem(ctx, subject, visit.as_ref(), seg),
             ("PR1", _) => clinical::procedure(ctx, subject, visit.as_ref(), seg),
             ("IN1", _) => clinical::coverage(ctx, subject, seg),
+            ("GT1", _) => guarantor::guarantor(ctx, subject, seg),
+            // Of an order, a result or a procedure it tells who did that: it is kept word for word.
+            ("PRT", None) if of_person => {
+                visit::role(ctx, subject, visit.as_ref().filter(|_| !first), seg);
+            }
             ("ROL", _) => visit::role(ctx, subject, visit.as_ref().filter(|_| !first), seg),
             ("MRG", _) => {
                 let pv1 = segs.iter().copied().find(|seg| seg.name == "PV1");

@@ -22,6 +22,7 @@ mod corpus;
 mod document;
 mod events;
 mod family;
+mod guarantor;
 mod header;
 pub(crate) mod identity;
 mod iso2022;

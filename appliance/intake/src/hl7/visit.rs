@@ -335,15 +335,21 @@ fn hospitalization(draft: &mut Draft, pv1: &Seg<'_>, default: Option<&str>) -> O
     out
 }
 
-/// ROL: who takes part in the visit, and as what, beside the people of PV1. Without a visit: who cares for the patient.
+/// ROL, and PRT of a patient or a visit: who takes part in the visit, and as what, beside the people of PV1. Without a visit:
+/// who cares for the patient.
 pub(super) fn role(ctx: &mut Context<'_>, subject: &Subject, visit: Option<&Visit>, rol: &Seg<'_>) {
-    let Some(person) = types::person(rol.rep(4)) else {
-        return ctx.reject(rol, Some(4), "names nobody; the role is left out");
+    let prt = rol.name == "PRT";
+    let named = if prt { 5 } else { 4 };
+    let Some(person) = types::person(rol.rep(named)) else {
+        // A PRT may be about a place, a device or an organisation; it is kept word for word.
+        return if prt { () } else { ctx.reject(rol, Some(4), "names nobody; the role is left out") };
     };
-    let kind = types::table(rol.rep(3), "v2-0443");
-    let period = types::period(rol.text(5), rol.text(6));
+    let (kind, period) = match prt {
+        true => (types::table(rol.rep(4), "v2-0912"), types::period(rol.text(11), rol.text(12))),
+        false => (types::table(rol.rep(3), "v2-0443"), types::period(rol.text(5), rol.text(6))),
+    };
     // DE takes the role away; nothing that is stored is lost with it, because every version is kept.
-    let ends = matches!(rol.text(2).as_deref(), Some("DE" | "DL"));
+    let ends = matches!(rol.text(2).as_deref(), Some("DE" | "DL" | "D"));
     let same = |item: &Json| {
         let Some(item) = item.clone().into_object() else { return false };
         let name =
@@ -378,9 +384,9 @@ pub(super) fn role(ctx: &mut Context<'_>, subject: &Subject, visit: Option<&Visi
     }
     if list.is_empty() {
         draft.forget("participant");
-        draft.came("participant", rol, 4);
+        draft.came("participant", rol, named);
     }
-    draft.list("participant", list, rol, 4);
+    draft.list("participant", list, rol, named);
     ctx.emit(draft, Meet::Amend);
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use haechi_record::RecordError;
-use haechi_record::queue::{New, Queue, QueueWriter, Settled, Tally};
+use haechi_record::queue::{ControlId, New, Queue, QueueWriter, REMEMBERED_IDS, Settled, Tally};
 use haechi_record::store::Store;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,8 +18,8 @@ use super::settings::FeedSettings;
 /// Most messages, and bytes of them, in a transaction: bounds how long the first one waits.
 const BATCH: usize = 512;
 const BATCH_BYTES: usize = 8 << 20;
-/// Control ids remembered, in two generations of this many.
-const REMEMBERED: usize = 32_768;
+/// Control ids in memory, in two generations of this many; the queue keeps as many in all.
+const REMEMBERED: usize = REMEMBERED_IDS as usize / 2;
 /// A failure that lasts is said this often.
 const SAY_AGAIN: Duration = Duration::from_secs(30);
 
@@ -63,7 +63,8 @@ pub(super) struct Taking {
 
 impl Taking {
     pub(super) fn new(queue: Queue, store: Store, clock: Clock, bell: Sender<()>) -> Self {
-        Self { queue, store, clock, bell, ids: ControlIds::default(), said: None }
+        let ids = ControlIds::of(&queue);
+        Self { queue, store, clock, bell, ids, said: None }
     }
 
     /// Works until nobody can ask any more.
@@ -146,7 +147,9 @@ fn take(
         return Ok(false);
     }
     let id = short(&[feed.name.as_bytes(), &offer.sender.to_ne_bytes(), control_id.as_bytes()]);
-    if ids.is_reused(id, short(&[digest])) {
+    let (reused, one) = ids.take(id, short(&[digest]));
+    writer.remember(one)?;
+    if reused {
         writer.tally(&feed.name, Tally { reused_ids: 1, ..Tally::default() }, None);
     }
     Ok(true)
@@ -165,10 +168,29 @@ fn size(order: &Order) -> usize {
 struct ControlIds {
     newer: HashMap<u64, u64>,
     older: HashMap<u64, u64>,
+    /// The number of the next one.
+    next: u64,
 }
 
 impl ControlIds {
-    /// Remembers; `true` if `id` stood for other bytes before.
+    /// Those that the queue remembers from before.
+    fn of(queue: &Queue) -> ControlIds {
+        let mut ids = ControlIds::default();
+        // A queue that cannot be read will not take anything either, and says so then.
+        for one in queue.control_ids().unwrap_or_default() {
+            ids.is_reused(one.id, one.digest);
+            ids.next = one.number + 1;
+        }
+        ids
+    }
+
+    /// Remembers one; whether `id` stood for other bytes before, and what the queue is to remember.
+    fn take(&mut self, id: u64, digest: u64) -> (bool, ControlId) {
+        let number = self.next;
+        self.next += 1;
+        (self.is_reused(id, digest), ControlId { number, id, digest })
+    }
+
     fn is_reused(&mut self, id: u64, digest: u64) -> bool {
         if self.newer.len() >= REMEMBERED {
             self.older = std::mem::take(&mut self.newer);

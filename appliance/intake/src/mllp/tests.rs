@@ -131,6 +131,22 @@ async fn what_is_acknowledged_is_filed_once_in_its_order() {
 }
 
 #[tokio::test]
+async fn a_control_id_is_known_after_a_restart() {
+    let site = Site::new();
+    let feeds = site.start(vec![lab()]);
+    let mut stream = connect(&feeds, "lab");
+    assert_eq!(ask(&mut stream, &adt("c1", "881", "Kim^A")).await[1], "MSA|AA|c1|");
+    until("it is filed", || site.feed("lab").processed == 1).await;
+    drop((stream, feeds));
+    let feeds = site.start(vec![lab()]);
+    let mut stream = connect(&feeds, "lab");
+    assert_eq!(ask(&mut stream, &adt("c1", "881", "Kim^B")).await[1], "MSA|AA|c1|");
+    assert_eq!(site.feed("lab").reused_ids, 1, "other bytes under an id of before");
+    assert_eq!(ask(&mut stream, &adt("c1", "881", "Kim^A")).await[1], "MSA|AA|c1|");
+    assert_eq!((site.feed("lab").duplicates, site.feed("lab").reused_ids), (1, 1), "the same bytes: no reuse");
+}
+
+#[tokio::test]
 async fn what_is_not_taken_is_refused_with_its_place() {
     let site = Site::new();
     let accept = vec!["ADT".parse().unwrap(), "ORU^R01".parse().unwrap()];

@@ -55,7 +55,8 @@ impl Site {
 
     pub(crate) fn import(&self, paths: &[&Path]) -> Summary {
         let inputs: Vec<Input> = paths.iter().map(|path| Input::path(path.to_path_buf())).collect();
-        let options = Options { received: now(), images: Some(self.archive.clone()), ..Options::default() };
+        let options =
+            Options { received: now(), images: Some(std::sync::Arc::new(self.archive.clone())), ..Options::default() };
         import(&self.store, &inputs, &options, &Silent).unwrap()
     }
 

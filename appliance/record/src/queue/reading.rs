@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params_from_iter};
 
-use super::{DeadLetter, FeedState, Pending, Queue, Waiting, Which};
+use super::{ControlId, DeadLetter, FeedState, Pending, Queue, Waiting, Which};
 use crate::error::RecordError;
 use crate::store::instant;
 
@@ -43,6 +43,21 @@ impl Queue {
                     "SELECT 1 FROM waiting WHERE digest = ?1 UNION ALL SELECT 1 FROM dead WHERE digest = ?1",
                 )?
                 .exists([digest.as_slice()])
+        })
+    }
+
+    /// The control ids that are remembered, oldest first.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn control_ids(&self) -> Result<Vec<ControlId>, RecordError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare("SELECT number, id, digest FROM control_id ORDER BY number")?;
+            let rows = statement.query_map([], |row| {
+                let number = |at: usize| Ok::<u64, rusqlite::Error>(row.get::<_, i64>(at)?.cast_unsigned());
+                Ok(ControlId { number: number(0)?, id: number(1)?, digest: number(2)? })
+            })?;
+            rows.collect()
         })
     }
 

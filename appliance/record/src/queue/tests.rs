@@ -97,6 +97,19 @@ fn a_dead_letter_is_kept_with_its_reason_and_can_be_replayed_or_let_go() {
 }
 
 #[test]
+fn the_newest_control_ids_are_remembered() {
+    let (folder, queue) = queue();
+    let one = |number: u64| ControlId { number, id: u64::MAX - number, digest: number << 60 };
+    queue.write(|writer| (0..REMEMBERED_IDS + 2).try_for_each(|number| writer.remember(one(number)))).unwrap();
+    drop(queue);
+    let queue = Queue::open(&folder.path().join("queue.db"), &Key::new([7; 32])).unwrap();
+    let remembered = queue.control_ids().unwrap();
+    assert_eq!(remembered.len() as u64, REMEMBERED_IDS);
+    assert_eq!((remembered[0], remembered[1]), (one(2), one(3)));
+    assert_eq!(remembered.last(), Some(&one(REMEMBERED_IDS + 1)));
+}
+
+#[test]
 fn a_paused_feed_waits_and_others_go_on() {
     let (_folder, queue) = queue();
     add(&queue, "lab", "one", "1", 10);

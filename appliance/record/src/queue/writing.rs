@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{New, Settled, Tally, Which};
+use super::{ControlId, New, Settled, Tally, Which};
 use crate::error::RecordError;
 
 /// One open transaction. See [`super::Queue::write`]. Counters are gathered and written once at its end.
@@ -75,6 +75,20 @@ impl<'a> QueueWriter<'a> {
         count.received += u64::from(added);
         count.last_received = count.last_received.max(Some(received));
         Ok(added)
+    }
+
+    /// Remembers the control id of a message in the place of the oldest.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn remember(&mut self, one: ControlId) -> Result<(), RecordError> {
+        let slot = one.number % super::REMEMBERED_IDS;
+        self.run(|transaction| {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO control_id (slot, number, id, digest) VALUES (?1, ?2, ?3, ?4)")?
+                .execute((slot, one.number, one.id.cast_signed(), one.digest.cast_signed()))
+        })?;
+        Ok(())
     }
 
     /// Adds to a feed's counters. `heard`: when something came that was no new message.
