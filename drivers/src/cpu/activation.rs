@@ -27,6 +27,24 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// The token that is `tokens` further in the same tile, where the f32 activations of each have `floats_stride` numbers.
+    ///
+    /// # Safety
+    /// The tile has such a token.
+    #[allow(unsafe_code, reason = "pointer arithmetic; the contract stands above")]
+    #[inline(always)]
+    pub(super) unsafe fn at_neighbour(self, tokens: usize, floats_stride: usize) -> Self {
+        // SAFETY: in bounds, as the caller vouches.
+        unsafe {
+            Self {
+                codes: self.codes.add(tokens * BLOCK),
+                meta: self.meta.add(tokens),
+                floats: if self.floats.is_null() { self.floats } else { self.floats.add(tokens * floats_stride) },
+                width: self.width,
+            }
+        }
+    }
+
     /// The same token from block `block` on.
     ///
     /// # Safety

@@ -19,7 +19,8 @@ use super::isa::{Isa, Level, Portable, TILE_ROWS};
 /// Tokens that a kernel takes at most: more would spill registers.
 pub(super) const TOKENS: usize = 8;
 /// Numbers beside each block of 32 bytes of activations: see [`Job::meta`].
-pub(super) const META: usize = 7;
+/// Seven are used; with eight no two blocks of eight tokens share a cache line, on which two threads might write.
+pub(super) const META: usize = 8;
 
 /// One order to a kernel.
 ///
@@ -173,9 +174,9 @@ unsafe fn quantized<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
     }
 }
 
-/// How far before its use a weight is asked for, in bytes. One token alone is quick enough that the processor looks so far
-/// ahead by itself.
-const AHEAD: usize = 1024;
+/// How far before its use a weight is asked for, in bytes: at eight tokens, memory's delay is longer than half of it lasts. One
+/// token alone is quick enough that the processor looks so far ahead by itself.
+const AHEAD: usize = 2048;
 
 /// Asks for `bytes` bytes that will be needed soon.
 #[inline(always)]

@@ -336,6 +336,29 @@ fn several_sequences_at_once_equal_each_alone() {
     }
 }
 
+/// As answers go on: a token of each, of as many as one kernel takes and of more.
+#[test]
+fn a_token_of_each_of_many_sequences_equals_each_alone() {
+    for shape in some_shapes() {
+        let mut case = load(shape, Limits { cache_tokens: 21 * PLACE_TOKENS, ..LIMITS });
+        for count in [3, 9, 20] {
+            let sequences: Vec<Vec<u32>> = (0..count).map(|i| tokens(i, 2 + 9 * i as usize)).collect();
+            let mut batch = Batch::default();
+            let mut alone = Vec::new();
+            for (place, tokens) in (1..).zip(&sequences) {
+                alone.extend(case.alone(tokens).pop());
+                let (last, before) = tokens.split_last().unwrap();
+                let pages = case.pages(place, tokens.len());
+                case.run(before, 0, &pages, 128);
+                batch.push(&[*last], before.len() as u32, &pages);
+                batch.want_last();
+            }
+            let found = forward(case.backend.as_mut(), &batch);
+            assert_same(&found, &alone, &format!("{shape:?}, {count} sequences"));
+        }
+    }
+}
+
 /// Of a pass, the last layer computes what is asked for alone: which rows these are must change neither them nor the cache.
 #[test]
 fn what_is_asked_for_does_not_depend_on_what_else_is() {

@@ -90,8 +90,11 @@ impl Isa for Neon {
         unsafe { vrndnq_f32(a) }
     }
     #[inline(always)]
-    unsafe fn exp2(a: float32x4_t) -> float32x4_t {
-        unsafe { vreinterpretq_f32_s32(vshlq_n_s32::<23>(vaddq_s32(vcvtnq_s32_f32(a), vdupq_n_s32(127)))) }
+    unsafe fn times_exp2(a: float32x4_t, power: float32x4_t) -> float32x4_t {
+        unsafe {
+            let exponent = vaddq_s32(vcvtnq_s32_f32(power), vdupq_n_s32(127));
+            vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent)))
+        }
     }
     #[inline(always)]
     unsafe fn sum(a: float32x4_t) -> f32 {

@@ -86,8 +86,9 @@ impl Isa for Portable {
         each(a, |a| (a + 12_582_912.0) - 12_582_912.0)
     }
     #[inline(always)]
-    unsafe fn exp2(a: Self::F) -> Self::F {
-        each(a, |a| f32::from_bits(((a as i32).wrapping_add(127) as u32) << 23))
+    unsafe fn times_exp2(a: Self::F, power: Self::F) -> Self::F {
+        let power = each(power, |power| f32::from_bits(((power as i32).wrapping_add(127) as u32) << 23));
+        unsafe { Self::mul(a, power) }
     }
     #[inline(always)]
     unsafe fn sum(a: Self::F) -> f32 {

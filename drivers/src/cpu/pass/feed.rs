@@ -51,10 +51,8 @@ impl Pass<'_> {
                         }
                     }
                 }
-                for within in 0..width.min(count - token) {
-                    let place = hidden.place(count, token + within).at_block(block);
-                    ops::gate_quantize(self.level, rows.add(64 * within), self.model.config.gate, place);
-                }
+                let (place, tokens) = (hidden.place(count, token).at_block(block), width.min(count - token));
+                ops::gate_quantize(self.level, rows, tokens, self.model.config.gate, place, hidden.columns);
             }
             token += width;
         }

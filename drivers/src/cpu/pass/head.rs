@@ -10,6 +10,9 @@ use super::super::weights::Matrix;
 use super::scratch::BAR_STRIDE;
 use super::{Pass, TILES_AT_ONCE};
 
+/// Tiles of the head that a thread takes at once when there are many rows of logits: as long a run of memory as pays.
+const HEAD_TILES_AT_ONCE: usize = 16;
+
 impl Pass<'_> {
     pub(super) fn head(&self, member: &Member<'_>) {
         let wanted = &self.work.wanted;
@@ -43,7 +46,11 @@ impl Pass<'_> {
         if wanted.len() <= TOKENS {
             some(member.share(head.tiles()));
         } else {
-            member.freely(head.tiles(), TILES_AT_ONCE, some);
+            member.freely(head.tiles(), HEAD_TILES_AT_ONCE, |tiles| {
+                for first in tiles.clone().step_by(TILES_AT_ONCE) {
+                    some(first..tiles.end.min(first + TILES_AT_ONCE));
+                }
+            });
         }
     }
 
