@@ -24,7 +24,7 @@ use super::isa::{Level, TILE_ROWS};
 use super::memory::Buffer;
 use super::model::Model;
 use super::ops;
-use super::product::{Job, TOKENS, padded};
+use super::product::{Job, TOKENS};
 use super::team::Member;
 use super::weights::Matrix;
 use crate::Batch;
@@ -169,7 +169,7 @@ impl<'a> Pass<'a> {
     }
 
     fn few(&self) -> bool {
-        self.count() <= TOKENS
+        self.count() * self.scratch.rows <= TOKENS
     }
 
     /// What one member does of the pass.
@@ -292,7 +292,7 @@ impl<'a> Pass<'a> {
     /// Tiles `tiles` of a product for all `count` tokens of its input.
     fn tiles(&self, product: &Product<'_>, tiles: Range<usize>, count: usize, out_stride: usize, add: bool) {
         let Product { matrix, input, block, out } = *product;
-        let kernel = matrix.kernels.of(count);
+        let kernel = matrix.kernel(input, count);
         let mut token = 0;
         while token < count {
             // SAFETY: the input has `count` tokens padded to whole tiles, and so has what `out` points to.
@@ -300,7 +300,7 @@ impl<'a> Pass<'a> {
                 let out = out.add(token * out_stride + tiles.start * TILE_ROWS);
                 kernel(&self.job(matrix, tiles.clone(), input, block, count, token, out, out_stride, add));
             }
-            token += padded(count);
+            token += input.together(count);
         }
     }
 
@@ -332,6 +332,7 @@ impl<'a> Pass<'a> {
             floats: place.floats,
             floats_stride: input.columns,
             width: place.width,
+            pairs: place.rows == 2 && !matrix.format.is_float(),
             out,
             out_stride,
             add,
