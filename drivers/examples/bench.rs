@@ -1,5 +1,5 @@
-//! Single samples of the native engine's speed, on request: `bench MODEL [--threads N] [--context N]`. `bench --bandwidth
-//! [--threads N]` instead says what so many threads read from memory.
+//! Single samples of the native engine's speed, on request: `bench MODEL [--threads N] [--context N] [--level NAME]
+//! [--high]`. `bench --bandwidth [--threads N]` instead says what so many threads read from memory.
 //!
 //! Each line on standard input, `PROMPT GENERATE [greedy|SEQUENCES]`, is one sample: a prompt of so many tokens is read into an
 //! empty cache, then so many are generated, one after another; with `greedy` only the likeliest token is asked for, with a
@@ -16,7 +16,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use haechi_drivers::cpu::{CpuBackend, Limits, read_bandwidth};
+use haechi_drivers::cpu::{CpuBackend, Level, Limits, Precision, read_bandwidth};
 use haechi_drivers::gguf::File;
 use haechi_drivers::tokenizer::Tokenizer;
 use haechi_drivers::{Backend, Batch};
@@ -32,10 +32,15 @@ fn main() {
             bandwidth = true;
             continue;
         }
-        let mut number = || arguments.next().and_then(|n| n.parse().ok()).expect("a number after the option");
+        let mut value = || arguments.next().expect("a value after the option");
         match argument.as_str() {
-            "--threads" => limits.threads = number(),
-            "--context" => limits.context = u32::try_from(number()).unwrap(),
+            "--threads" => limits.threads = value().parse().unwrap(),
+            "--context" => limits.context = value().parse().unwrap(),
+            "--level" => {
+                let name = value();
+                limits.level = Some(Level::ALL.into_iter().find(|level| level.name() == name).expect("a level"));
+            }
+            "--high" => limits.precision = Precision::High,
             _ => model = Some(argument),
         }
     }
@@ -43,7 +48,7 @@ fn main() {
         println!(r#"{{"gb_per_s": {:.3}}}"#, read_bandwidth(limits.threads).unwrap());
         return;
     }
-    let model = model.expect("usage: bench MODEL [--threads N] [--context N]");
+    let model = model.expect("usage: bench MODEL [--threads N] [--context N] [--level NAME] [--high]");
     limits.cache_tokens = 16 * limits.context;
     let started = Instant::now();
     let file = File::open(Path::new(&model)).unwrap();

@@ -47,6 +47,8 @@ pub(super) struct Job {
     pub(super) floats_stride: usize,
     /// Tokens that lie side by side in the activations.
     pub(super) width: usize,
+    /// Every two tokens are the two rows of one: their sums are added. Not for float formats.
+    pub(super) pairs: bool,
     /// Where the results go: `[token][tiles * 16]`.
     pub(super) out: *mut f32,
     pub(super) out_stride: usize,
@@ -196,6 +198,16 @@ unsafe fn ahead<S: Isa>(at: *const u8, bytes: usize) {
 unsafe fn put<S: Isa, const T: usize>(job: &Job, from: usize, at: usize, sums: &[S::F; T]) {
     // SAFETY: the job's contract.
     unsafe {
+        if T > 1 && job.pairs {
+            for_tokens!(t < T {
+                if t.is_multiple_of(2) {
+                    let to = job.out.add((from + t) / 2 * job.out_stride + at);
+                    let sum = S::add(sums[t], sums[(t + 1) % T]);
+                    S::store(to, if job.add { S::add(S::load(to), sum) } else { sum });
+                }
+            });
+            return;
+        }
         for_tokens!(t < T {
             let to = job.out.add((from + t) * job.out_stride + at);
             S::store(to, if job.add { S::add(S::load(to), sums[t]) } else { sums[t] });

@@ -12,6 +12,7 @@ pub(crate) struct Avx512<const BF16: bool>;
 impl<const BF16: bool> Isa for Avx512<BF16> {
     const LANES: usize = 16;
     const QUERIES: usize = 12;
+    const SIGNED: bool = false;
     type F = __m512;
     type I = __m512i;
     type B = __m512i;

@@ -102,6 +102,8 @@ pub(super) trait Isa: Copy {
     const LANES: usize;
     /// Queries that attention takes at once, so that their sums stay in registers.
     const QUERIES: usize;
+    /// Bytes are multiplied as signed ones: where weights have 8 bits, [`Isa::dot`] takes them as `code - 128`.
+    const SIGNED: bool;
     /// `LANES` times f32.
     type F: Copy;
     /// `LANES` times i32.
@@ -171,7 +173,7 @@ pub(super) trait Isa: Copy {
     /// Shifts every pair of bytes right; what crosses a byte is the caller's to mask.
     unsafe fn right<const N: i32>(a: Self::B) -> Self::B;
     /// `sum` plus, for each lane, the products of four unsigned weights below `2^BITS` with four signed numbers from -127 to
-    /// 127: weights in `N` vectors, the numbers of vector `j` at `a + 4 * j`, the same for every lane.
+    /// 127: weights in `N` vectors, the numbers of vector `j` at `a + 4 * j`, the same for every lane. See also [`Isa::SIGNED`].
     unsafe fn dot<const BITS: u32, const N: usize>(sum: Self::I, weights: &[Self::B; N], a: *const i8) -> Self::I;
 
     /// `c` plus, for each lane, the products of the two bf16 numbers at `pairs + 2 * lane` with the two of `with`.

@@ -37,6 +37,7 @@ unsafe fn sdot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
 impl Isa for Neon {
     const LANES: usize = 4;
     const QUERIES: usize = 4;
+    const SIGNED: bool = true;
     type F = float32x4_t;
     type I = int32x4_t;
     type B = uint8x16_t;
@@ -190,11 +191,9 @@ impl Isa for Neon {
             while j < N {
                 let numbers = four(a.add(4 * j));
                 if BITS == 8 {
-                    // Signed by signed is what every processor has: `code - 128`, and 128 times the sum of the numbers.
+                    // Signed by signed is what every processor has.
                     let signed = vreinterpretq_s8_u8(veorq_u8(weights[j], vdupq_n_u8(0x80)));
                     sum = sdot(sum, signed, numbers);
-                    let ones = sdot(vdupq_n_s32(0), vdupq_n_s8(1), numbers);
-                    sum = vaddq_s32(sum, vshlq_n_s32::<7>(ones));
                 } else {
                     sum = sdot(sum, vreinterpretq_s8_u8(weights[j]), numbers);
                 }

@@ -31,6 +31,7 @@ fn both<A: Copy, B: Copy + Default>(a: [A; LANES], b: [A; LANES], f: impl Fn(A, 
 impl Isa for Portable {
     const LANES: usize = LANES;
     const QUERIES: usize = 4;
+    const SIGNED: bool = false;
     type F = [f32; LANES];
     type I = [i32; LANES];
     type B = [u8; 4 * LANES];

@@ -24,7 +24,7 @@ use super::isa::{Level, TILE_ROWS};
 use super::memory::Buffer;
 use super::model::Model;
 use super::ops;
-use super::product::{Job, TOKENS, padded};
+use super::product::{Job, TOKENS};
 use super::team::Member;
 use super::weights::Matrix;
 use crate::Batch;
@@ -171,7 +171,7 @@ impl<'a> Pass<'a> {
     }
 
     fn few(&self) -> bool {
-        self.count() <= FEW
+        self.count() * self.scratch.rows <= FEW
     }
 
     /// What one member does of the pass.
@@ -294,11 +294,11 @@ impl<'a> Pass<'a> {
     /// Tiles `tiles` of a product for all `count` tokens of its input.
     fn tiles(&self, product: &Product<'_>, tiles: Range<usize>, count: usize, out_stride: usize, add: bool) {
         let Product { matrix, input, block, out } = *product;
-        let kernel = matrix.kernels.of(count);
-        let at_once = if count > TOKENS { TILES_AT_ONCE } else { tiles.len() };
+        let kernel = matrix.kernel(input, count);
+        let at_once = if count * input.rows > TOKENS { TILES_AT_ONCE } else { tiles.len() };
         for first in tiles.clone().step_by(at_once.max(1)) {
             let tiles = first..tiles.end.min(first + at_once);
-            for token in (0..count).step_by(padded(count)) {
+            for token in (0..count).step_by(input.together(count)) {
                 // SAFETY: the input has `count` tokens padded to whole tiles, and so has what `out` points to.
                 unsafe {
                     let out = out.add(token * out_stride + first * TILE_ROWS);
@@ -336,6 +336,7 @@ impl<'a> Pass<'a> {
             floats: place.floats,
             floats_stride: input.columns,
             width: place.width,
+            pairs: place.rows == 2 && !matrix.format.is_float(),
             out,
             out_stride,
             add,
