@@ -97,7 +97,9 @@ def measured(given, runner, prompt, greedy):
 
 def commands(given, context):
     common = [given.model, "--threads", str(given.threads), "--context", str(context)]
-    ours = [given.examples / "bench", *common]
+    ours = [given.examples / "bench", *common, *(["--level", given.level] if given.level else [])]
+    if given.high:
+        ours.append("--high")
     peer = [sys.executable, Path(__file__).with_name("llama_samples.py"), *common]
     return {OURS: ours, **{name: [*peer, *options] for name, options in PEERS.items()}}
 
@@ -232,6 +234,8 @@ def main():
     arguments.add_argument("--cycles", type=int, default=0, metavar="N",
                            help="one engine in memory at a time, each loaded N times with the rounds after each load")
     arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), metavar="N")
+    arguments.add_argument("--level", metavar="NAME", help="instructions of ours; HAECHI_PEER_VENV names a peer that has no better")
+    arguments.add_argument("--high", action="store_true", help="ours with finer activations")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write samples and medians")
     given = arguments.parse_args()
     read = []
@@ -246,6 +250,7 @@ def main():
     if given.json:
         document = {
             "model": Path(given.model).name, "threads": given.threads, "generate": given.generate,
+            "level": given.level, "high": given.high,
             "loaded": loaded, "medians": rows, "samples": samples, "bandwidth": read,
         }
         given.json.write_text(json.dumps(document, indent=1) + "\n")

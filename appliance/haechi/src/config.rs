@@ -52,6 +52,9 @@ pub(crate) struct Model {
     /// Keep each of these threads on a processor of its own. Default: false. Only where the processors belong to the model
     /// alone: one that has to share its processor holds up all others.
     pub(crate) pin_threads: bool,
+    /// How finely activations are rounded: "standard" or "high". Default: "standard". "high" chooses the token that exact
+    /// arithmetic would choose more often; prompts are read at about half the speed.
+    pub(crate) precision: haechi_drivers::cpu::Precision,
     /// A small GGUF file of the same vocabulary that guesses ahead, relative to the `models` folder. Default: none. It
     /// changes speed and no answer.
     pub(crate) draft_file: Option<String>,

@@ -42,9 +42,9 @@ impl Asked {
     ///
     /// # Errors
     /// What is wrong with the XML, and on which line.
-    fn from_xml(&self) -> Result<Option<Self>, Fail> {
+    fn as_json(&self) -> Result<Option<Self>, Fail> {
         let kind = self.content_type.split(';').next().unwrap_or_default().trim();
-        if !matches!(kind, "application/fhir+xml" | "application/xml" | "text/xml") {
+        if !matches!(kind, "application/fhir+xml" | "application/xml" | "text/xml") || self.body.is_empty() {
             return Ok(None);
         }
         let body = xml::to_json(&self.body).map_err(|refused| {
@@ -102,7 +102,7 @@ pub(crate) fn is_open(asked: &Asked) -> bool {
 }
 
 pub(crate) fn answer(api: &Api, asked: &Asked) -> Result<Reply, Fail> {
-    let in_json = asked.from_xml()?;
+    let in_json = asked.as_json()?;
     let asked = in_json.as_ref().unwrap_or(asked);
     if asked.path == "/health" {
         return only(asked, Method::GET).map(|()| Reply::json(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()));

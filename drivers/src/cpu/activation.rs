@@ -1,32 +1,65 @@
 //! Activations as the products want them: 8 bits with a scale for each 32, tokens of a tile side by side.
+//!
+//! Where they are to be finer, a token has a second row of codes behind its first, which keeps what the first rounds off. A
+//! product takes the rows as two tokens and adds their sums, so that the weights are read once all the same.
 
 use super::format::BLOCK;
 use super::memory::Buffer;
 use super::product::{META, TOKENS, padded};
 
+/// What is kept of activations.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
+    /// Rows of codes of a token: 1, or 2 where the second keeps what the first rounds off.
+    pub(super) rows: usize,
+    /// Also the numbers as f32, where a float matrix reads them.
+    pub(super) floats: bool,
+}
+
 /// Room for the activations of a pass: `room` tokens of `columns` numbers.
 #[derive(Debug)]
 pub(super) struct Activations {
     columns: usize,
+    rows: usize,
     codes: Buffer<i8>,
     meta: Buffer<f32>,
-    /// The same as f32, where a float matrix reads them.
     floats: Option<Buffer<f32>>,
 }
 
 /// Where one token's activations go, and where a block's neighbours are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    /// 32 codes of block 0; the next block is `code_stride` further.
+    /// 32 codes of block 0, those of the second row behind them; the next block is `width` times as far.
     pub(super) codes: *mut i8,
-    /// The first of the token's [`META`] numbers of block 0, each `width` apart; the next block is `meta_stride` further.
+    /// The first of the token's [`META`] numbers of block 0, each `width` apart, those of the second row behind them.
     pub(super) meta: *mut f32,
     /// The token as f32, or null.
     pub(super) floats: *mut f32,
+    /// Rows of codes side by side.
     pub(super) width: usize,
+    /// Rows of this token.
+    pub(super) rows: usize,
 }
 
 impl Place {
+    /// The token that is `tokens` further in the same tile, where the f32 activations of each have `floats_stride` numbers.
+    ///
+    /// # Safety
+    /// The tile has such a token.
+    #[allow(unsafe_code, reason = "pointer arithmetic; the contract stands above")]
+    #[inline(always)]
+    pub(super) unsafe fn at_neighbour(self, tokens: usize, floats_stride: usize) -> Self {
+        // SAFETY: in bounds, as the caller vouches.
+        unsafe {
+            Self {
+                codes: self.codes.add(tokens * self.rows * BLOCK),
+                meta: self.meta.add(tokens * self.rows),
+                floats: if self.floats.is_null() { self.floats } else { self.floats.add(tokens * floats_stride) },
+                ..self
+            }
+        }
+    }
+
     /// The same token from block `block` on.
     ///
     /// # Safety
@@ -39,7 +72,7 @@ impl Place {
                 codes: self.codes.add(block * BLOCK * self.width),
                 meta: self.meta.add(block * META * self.width),
                 floats: if self.floats.is_null() { self.floats } else { self.floats.add(block * BLOCK) },
-                width: self.width,
+                ..self
             }
         }
     }
@@ -52,6 +85,7 @@ pub(super) struct View {
     meta: *mut f32,
     floats: *mut f32,
     pub(super) columns: usize,
+    pub(super) rows: usize,
 }
 
 #[allow(unsafe_code, reason = "pointer arithmetic; the contracts stand above the functions")]
@@ -60,13 +94,18 @@ impl View {
         self.columns.div_ceil(BLOCK)
     }
 
+    /// How many of `tokens` tokens lie side by side: a kernel takes them at once.
+    pub(super) fn together(&self, tokens: usize) -> usize {
+        padded(tokens * self.rows) / self.rows
+    }
+
     /// Where token `token` of `tokens` lies.
     ///
     /// # Safety
     /// There is room for `tokens` tokens, padded to whole tiles, and `token` is one of them.
     pub(super) unsafe fn place(&self, tokens: usize, token: usize) -> Place {
-        let width = padded(tokens);
-        let (tile, within) = (token / width, token % width);
+        let width = padded(tokens * self.rows);
+        let (tile, within) = (token * self.rows / width, token * self.rows % width);
         let block = tile * self.blocks();
         // SAFETY: in bounds, as the caller vouches.
         unsafe {
@@ -75,6 +114,7 @@ impl View {
                 meta: self.meta.add(block * META * width + within),
                 floats: if self.floats.is_null() { self.floats } else { self.floats.add(token * self.columns) },
                 width,
+                rows: self.rows,
             }
         }
     }
@@ -82,14 +122,15 @@ impl View {
 
 #[allow(unsafe_code, reason = "pointer arithmetic; the contracts stand above the functions")]
 impl Activations {
-    /// Room for `room` tokens of `columns` numbers, a multiple of 32; with f32 beside if `floats`.
-    pub(super) fn new(room: usize, columns: usize, floats: bool) -> Result<Self, std::io::Error> {
+    /// Room for `room` tokens of `columns` numbers, a multiple of 32.
+    pub(super) fn new(room: usize, columns: usize, Kept { rows, floats }: Kept) -> Result<Self, std::io::Error> {
         let room = room.next_multiple_of(TOKENS);
         let padded = columns.next_multiple_of(BLOCK);
         Ok(Self {
             columns,
-            codes: Buffer::new(room * padded)?,
-            meta: Buffer::new(room * (padded / BLOCK) * META)?,
+            rows,
+            codes: Buffer::new(room * rows * padded)?,
+            meta: Buffer::new(room * rows * (padded / BLOCK) * META)?,
             floats: if floats { Some(Buffer::new(room * columns)?) } else { None },
         })
     }
@@ -99,17 +140,18 @@ impl Activations {
     /// # Safety
     /// `base` is below the room that was asked for.
     pub(super) unsafe fn view(&self, base: usize) -> View {
-        let blocks = self.columns.div_ceil(BLOCK);
+        let before = base * self.rows * self.columns.div_ceil(BLOCK);
         // SAFETY: in bounds, as the caller vouches.
         unsafe {
             View {
-                codes: self.codes.pointer().add(base * blocks * BLOCK),
-                meta: self.meta.pointer().add(base * blocks * META),
+                codes: self.codes.pointer().add(before * BLOCK),
+                meta: self.meta.pointer().add(before * META),
                 floats: match &self.floats {
                     Some(floats) => floats.pointer().add(base * self.columns),
                     None => std::ptr::null_mut(),
                 },
                 columns: self.columns,
+                rows: self.rows,
             }
         }
     }

@@ -106,11 +106,13 @@ unsafe fn page_scores<S: Isa, const N: usize>(span: &Span<'_>, page: usize, firs
 
 /// Turns the scores of one query into exponentials, as bf16 in place; writes its stats. What is not seen becomes zero.
 #[inline(always)]
-unsafe fn exponentials<S: Isa>(span: &Span<'_>, query: usize, positions: usize) {
+unsafe fn exponentials<S: Isa>(span: &Span<'_>, query: usize) {
     // SAFETY: the span's contract.
     unsafe {
         let scores = span.scores.add(query * SPAN);
         let (from, to) = span.seen[query];
+        // Whole vectors, of which the values of the last may be multiplied.
+        let positions = span.positions.next_multiple_of(16);
         for position in (0..from.min(positions)).chain(to..positions) {
             *scores.add(position) = f32::NEG_INFINITY;
         }
@@ -125,24 +127,21 @@ unsafe fn exponentials<S: Isa>(span: &Span<'_>, query: usize, positions: usize) 
         *stats = highest;
         let mut sum = S::splat(0.0);
         let shift = S::splat(if highest.is_finite() { highest } else { 0.0 });
+        let weights = scores.cast::<u16>();
         let mut at = 0;
         while at < positions {
-            S::store(scores.add(at), exp::<S>(S::sub(S::load(scores.add(at)), shift)));
-            at += S::LANES;
-        }
-        // e^-87 is no zero: what is not seen adds nothing.
-        for position in (0..from.min(positions)).chain(to..positions) {
-            *scores.add(position) = 0.0;
-        }
-        let mut at = 0;
-        while at < positions {
-            let e = S::load(scores.add(at));
+            // What is not seen adds e^-87 here, which is nothing beside the highest's 1.
+            let e = exp::<S>(S::sub(S::load(scores.add(at)), shift));
             sum = S::add(sum, e);
-            // bf16 in place: the place that is written was read already.
-            S::store_bf16(scores.cast::<u16>().add(at), e);
+            // In place: what is written over was read already.
+            S::store_bf16(weights.add(at), e);
             at += S::LANES;
         }
         *stats.add(1) = S::sum(sum);
+        // But times a large value it would be something.
+        for position in (0..from.min(positions)).chain(to..positions) {
+            *weights.add(position) = 0;
+        }
     }
 }
 
@@ -177,7 +176,7 @@ unsafe fn weighted<S: Isa, const N: usize, const V: usize>(
         let mut sums = [[S::splat(0.0); V]; N];
         for page in 0..pages {
             let values = span.values[page].add(2 * dimension);
-            for pair in 0..PAGE / 2 {
+            for pair in 0..(span.positions - page * PAGE).min(PAGE).div_ceil(2) {
                 if N < FEW && dimension == 0 {
                     ahead::<S>(span, page, pair);
                 }
@@ -252,7 +251,7 @@ unsafe fn part_generic<S: Isa>(span: &Span<'_>) {
             first += taken;
         }
         for query in 0..span.count {
-            exponentials::<S>(span, query, pages * PAGE);
+            exponentials::<S>(span, query);
         }
         let mut first = 0;
         while first < span.count {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::activation::Activations;
+use super::activation::{Activations, Kept};
 use super::format::{BLOCK, Format};
 use super::isa::{Level, TILE_ROWS};
 use super::memory::Buffer;
@@ -80,7 +80,7 @@ pub fn kernel_figures(level: Level, columns: usize) -> Result<Vec<KernelFigures>
     let mut weights = Buffer::<u8>::new(COLD_BYTES)?;
     // Any bytes are weights; these make halves between 2^-14 and 2, so that no result is infinite.
     weights.slice().iter_mut().enumerate().for_each(|(i, byte)| *byte = (i % 61) as u8);
-    let activations = Activations::new(TOKENS, columns, false)?;
+    let activations = Activations::new(TOKENS, columns, Kept { rows: 1, floats: false })?;
     let x: Vec<f32> = (0..columns).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
     let mut figures = Vec::new();
     for format in [Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4K, Q5K, Q6K] {
@@ -107,6 +107,7 @@ pub fn kernel_figures(level: Level, columns: usize) -> Result<Vec<KernelFigures>
                 floats: std::ptr::null(),
                 floats_stride: 0,
                 width: padded(tokens),
+                pairs: false,
                 out: out.slice().as_mut_ptr(),
                 out_stride: tiles * TILE_ROWS,
                 add: false,

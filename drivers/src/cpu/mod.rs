@@ -32,6 +32,7 @@ pub use isa::Level;
 pub use measure::{KernelFigures, kernel_figures, read_bandwidth};
 pub use placement::pin_caller;
 
+use activation::Kept;
 use attention::PAGE;
 use cache::{Cache, CacheShape};
 use config::{Config, unusable};
@@ -59,11 +60,33 @@ pub struct Limits {
     /// Keep each thread on a processor of its own; the calling one does it by [`pin_caller`]. Worth it where the processors
     /// belong to nobody else: a thread that is kept where another program works holds up all.
     pub pin: bool,
+    /// How finely activations are rounded.
+    pub precision: Precision,
+}
+
+/// How finely a product's activations are rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// To 8 bits with a scale for each 32, as every engine of its kind does.
+    #[default]
+    Standard,
+    /// To about 16: a second row of codes keeps what the first rounds off. Reading a prompt takes about twice as long;
+    /// generating for few users takes little longer, because it waits for the weights.
+    High,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { context: 8192, cache_tokens: 32_768, batch_tokens: 512, threads: 0, level: None, pin: false }
+        Self {
+            context: 8192,
+            cache_tokens: 32_768,
+            batch_tokens: 512,
+            threads: 0,
+            level: None,
+            pin: false,
+            precision: Precision::Standard,
+        }
     }
 }
 
@@ -113,11 +136,19 @@ impl CpuBackend {
         let weight_bytes = loader.bytes();
         loader.read(&mut team)?;
         model.head_in_halves = model.head.low_nibbles_are_even();
-        let scratch = Scratch::new(&model.config, batch_tokens as usize, team.size(), floats).map_err(memory)?;
+        let rows = match limits.precision {
+            Precision::Standard => 1,
+            Precision::High => 2,
+        };
+        let kept = Kept { rows, floats };
+        let scratch = Scratch::new(&model.config, batch_tokens as usize, team.size(), kept).map_err(memory)?;
         let cache = Cache::new(shape, pages as usize).map_err(memory)?;
         let capabilities = Capabilities {
-            // With the instruction set: what it computes, and keeps on disk, differs in the last bits.
-            driver: format!("{DRIVER}/{}", level.name()),
+            // With the instruction set and the precision: what it computes, and keeps on disk, differs in the last bits.
+            driver: match limits.precision {
+                Precision::Standard => format!("{DRIVER}/{}", level.name()),
+                Precision::High => format!("{DRIVER}/{}/high", level.name()),
+            },
             vocabulary,
             context,
             batch_tokens,

@@ -63,7 +63,7 @@ macro_rules! dispatched {
 }
 pub(super) use dispatched;
 
-/// e to the power of each number; 0 below -87.
+/// e to the power of each number; no less than e^-87.
 ///
 /// # Safety
 /// As [`Isa`].
@@ -71,21 +71,39 @@ pub(super) use dispatched;
 pub(super) unsafe fn exp<S: Isa>(x: S::F) -> S::F {
     // SAFETY: the caller's contract.
     unsafe {
-        // 2^(whole + fraction), the fraction in [-1/2, 1/2] by the polynomial of Cephes' `exp2f` (relative error 2e-7).
-        let x = S::max(x, S::splat(-87.0));
-        let scaled = S::mul(x, S::splat(std::f32::consts::LOG2_E));
+        // 2^(whole + fraction), the fraction in [-1/2, 1/2] by the polynomial of degree 4 that is nearest (Remez): relative
+        // error 3e-6. What comes out is rounded to 8 bits or to bf16.
+        let scaled = S::mul(S::max(x, S::splat(-87.0)), S::splat(std::f32::consts::LOG2_E));
         let whole = S::round(scaled);
         let fraction = S::sub(scaled, whole);
-        let mut p = S::splat(1.535_336_2e-4);
-        p = S::fma(p, fraction, S::splat(1.339_887_4e-3));
-        p = S::fma(p, fraction, S::splat(9.618_437e-3));
-        p = S::fma(p, fraction, S::splat(5.550_332_5e-2));
-        p = S::fma(p, fraction, S::splat(2.402_264_8e-1));
-        p = S::fma(p, fraction, S::splat(6.931_472e-1));
-        p = S::fma(p, fraction, S::splat(1.0));
-        S::mul(p, S::exp2(whole))
+        let mut p = S::splat(9.570_102e-3);
+        p = S::fma(p, fraction, S::splat(5.591_786e-2));
+        p = S::fma(p, fraction, S::splat(2.402_474_4e-1));
+        p = S::fma(p, fraction, S::splat(6.931_218e-1));
+        p = S::fma(p, fraction, S::splat(9.999_993e-1));
+        S::times_exp2(p, whole)
     }
 }
+
+/// Writes what stands beside a row of 32 codes: their scale, and what their sums in either half are made to.
+#[inline(always)]
+unsafe fn beside(meta: *mut f32, width: usize, scale: f32, halves: [i32; 2]) {
+    let sum = halves[0] + halves[1];
+    // SAFETY: the caller's contract: META places at every `width` from `meta` on.
+    unsafe {
+        *meta = scale;
+        // From the rounded codes: that is what the products see.
+        *meta.add(width) = scale * sum as f32;
+        *meta.add(2 * width).cast::<i32>() = -128 * sum;
+        *meta.add(3 * width).cast::<i32>() = -32 * halves[0];
+        *meta.add(4 * width).cast::<i32>() = -32 * halves[1];
+        *meta.add(5 * width).cast::<i32>() = -8 * sum;
+        *meta.add(6 * width).cast::<i32>() = -16 * sum;
+    }
+}
+
+/// Steps of the second row in one of the first: what is rounded off is half a step at most, and its codes go to 127.
+const FINER: f32 = 254.0;
 
 /// Rounds 32 numbers, in the vectors of `x`, to codes and a scale; writes them at `place`.
 #[inline(always)]
@@ -102,24 +120,25 @@ unsafe fn quantize_block<S: Isa>(x: *const f32, place: Place) {
         // Numbers so small are zero: 127 divided by them would be infinite.
         let highest = if highest < 1e-30 { 0.0 } else { highest };
         let inverse = S::splat(if highest > 0.0 { 127.0 / highest } else { 0.0 });
-        let mut halves = [0, 0];
-        let mut at = 0;
-        while at < BLOCK {
-            let whole = S::store_i8(place.codes.add(at), S::mul(S::load(x.add(at)), inverse));
-            halves[at / 16] += S::sum_i(whole);
-            at += S::LANES;
+        let mut halves = [[0; 2]; 2];
+        if place.rows == 1 {
+            halves[0] = S::store_codes(place.codes, x, inverse);
+        } else {
+            let mut at = 0;
+            while at < BLOCK {
+                let scaled = S::mul(S::load(x.add(at)), inverse);
+                let whole = S::store_i8(place.codes.add(at), scaled);
+                halves[0][at / 16] += S::sum_i(whole);
+                let rest = S::mul(S::sub(scaled, S::to_f(whole)), S::splat(FINER));
+                halves[1][at / 16] += S::sum_i(S::store_i8(place.codes.add(BLOCK + at), rest));
+                at += S::LANES;
+            }
         }
         let scale = highest / 127.0;
-        let sum = halves[0] + halves[1];
-        let width = place.width;
-        *place.meta = scale;
-        // From the rounded codes: that is what the products see.
-        *place.meta.add(width) = scale * sum as f32;
-        *place.meta.add(2 * width).cast::<i32>() = -128 * sum;
-        *place.meta.add(3 * width).cast::<i32>() = -32 * halves[0];
-        *place.meta.add(4 * width).cast::<i32>() = -32 * halves[1];
-        *place.meta.add(5 * width).cast::<i32>() = -8 * sum;
-        *place.meta.add(6 * width).cast::<i32>() = -16 * sum;
+        beside(place.meta, place.width, scale, halves[0]);
+        if place.rows == 2 {
+            beside(place.meta.add(1), place.width, scale / FINER, halves[1]);
+        }
         if !place.floats.is_null() {
             std::ptr::copy_nonoverlapping(x, place.floats, BLOCK);
         }
@@ -132,7 +151,7 @@ unsafe fn advance(place: Place) -> Place {
         codes: place.codes.wrapping_add(BLOCK * place.width),
         meta: place.meta.wrapping_add(META * place.width),
         floats: if place.floats.is_null() { place.floats } else { place.floats.wrapping_add(BLOCK) },
-        width: place.width,
+        ..place
     }
 }
 
@@ -306,30 +325,45 @@ unsafe fn gated<S: Isa>(gate: Gate, g: S::F, u: S::F) -> S::F {
 }
 
 #[inline(always)]
-unsafe fn gate_quantize_generic<S: Isa>(from: *const f32, gate: Gate, place: Place) {
+unsafe fn gate_quantize_generic<S: Isa>(
+    from: *const f32,
+    tokens: usize,
+    gate: Gate,
+    place: Place,
+    floats_stride: usize,
+) {
     // SAFETY: the caller's contract.
     unsafe {
-        let mut block = [0.0_f32; BLOCK];
-        let mut at = 0;
-        while at < BLOCK {
-            // Sixteen rows of the gate, then sixteen of what it lets through.
-            let g = from.add(at / 16 * 32 + at % 16);
-            S::store(block.as_mut_ptr().add(at), gated::<S>(gate, S::load(g), S::load(g.add(16))));
-            at += S::LANES;
+        for token in 0..tokens {
+            let from = from.add(64 * token);
+            let mut block = [0.0_f32; BLOCK];
+            let mut at = 0;
+            while at < BLOCK {
+                // Sixteen rows of the gate, then sixteen of what it lets through.
+                let g = from.add(at / 16 * 32 + at % 16);
+                S::store(block.as_mut_ptr().add(at), gated::<S>(gate, S::load(g), S::load(g.add(16))));
+                at += S::LANES;
+            }
+            quantize_block::<S>(block.as_ptr(), place.at_neighbour(token, floats_stride));
         }
-        quantize_block::<S>(block.as_ptr(), place);
     }
 }
 dispatched! {
-    /// 64 numbers at `from`, as the products of two gate tiles and two up tiles interleaved leave them (16 gate, 16 up, 16
-    /// gate, 16 up), gated and as one block of activations to `place`.
-    fn gate_quantize = gate_quantize_generic(from: *const f32, gate: Gate, place: Place);
+    /// 64 numbers at `from` for each of `tokens` tokens, as the products of two gate tiles and two up tiles interleaved leave
+    /// them (16 gate, 16 up, 16 gate, 16 up), gated and as one block of activations to `place`, side by side there.
+    fn gate_quantize = gate_quantize_generic(
+        from: *const f32,
+        tokens: usize,
+        gate: Gate,
+        place: Place,
+        floats_stride: usize,
+    );
 }
 
 /// Copies one token's activations, `blocks` blocks, to another place.
 ///
 /// # Safety
-/// Both places have that many blocks; f32 activations are copied if `floats`.
+/// Both places have that many blocks and the same rows; f32 activations are copied if `floats`.
 pub(super) unsafe fn copy_place(mut from: Place, mut to: Place, blocks: usize, floats: bool) {
     // SAFETY: the caller's contract.
     unsafe {
@@ -337,9 +371,11 @@ pub(super) unsafe fn copy_place(mut from: Place, mut to: Place, blocks: usize, f
             std::ptr::copy_nonoverlapping(from.floats, to.floats, blocks * BLOCK);
         }
         for _ in 0..blocks {
-            std::ptr::copy_nonoverlapping(from.codes, to.codes, BLOCK);
+            std::ptr::copy_nonoverlapping(from.codes, to.codes, BLOCK * from.rows);
             for i in 0..META {
-                *to.meta.add(i * to.width) = *from.meta.add(i * from.width);
+                for row in 0..from.rows {
+                    *to.meta.add(i * to.width + row) = *from.meta.add(i * from.width + row);
+                }
             }
             (from, to) = (advance(from), advance(to));
         }
@@ -349,7 +385,7 @@ pub(super) unsafe fn copy_place(mut from: Place, mut to: Place, blocks: usize, f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::activation::Activations;
+    use crate::cpu::activation::{Activations, Kept};
 
     fn levels() -> impl Iterator<Item = Level> {
         Level::ALL.into_iter().filter(|level| level.available())
@@ -379,7 +415,7 @@ mod tests {
                     let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                     assert!(off < error, "{level:?}, {count}: off by {off}");
                 };
-                let activations = Activations::new(1, count, true).unwrap();
+                let activations = Activations::new(1, count, Kept { rows: 1, floats: true }).unwrap();
                 let (mut normed, mut added, mut turned) = (x.clone(), x.clone(), x.clone());
                 let half = count / 2;
                 let angles: Vec<(f32, f32)> = (0..half).map(|i| (i as f32 * 0.1).sin_cos()).collect();
@@ -413,11 +449,11 @@ mod tests {
                 for scale in [0.5, 8.0, 200.0] {
                     let g = numbers(32, scale);
                     let from: Vec<f32> = [&g[..16], &[1.0; 16], &g[16..], &[1.0; 16]].concat();
-                    let activations = Activations::new(1, 32, true).unwrap();
+                    let activations = Activations::new(1, 32, Kept { rows: 1, floats: true }).unwrap();
                     // SAFETY: 64 numbers, and room for a block.
                     let found = unsafe {
                         let place = activations.view(0).place(1, 0);
-                        gate_quantize(level, from.as_ptr(), gate, place);
+                        gate_quantize(level, from.as_ptr(), 1, gate, place, 32);
                         std::slice::from_raw_parts(place.floats, 32).to_vec()
                     };
                     for (found, g) in found.iter().zip(&g) {
@@ -437,7 +473,7 @@ mod tests {
         for level in levels() {
             let mut x = vec![0.0; 64];
             x[40] = -5.0;
-            let activations = Activations::new(1, 64, false).unwrap();
+            let activations = Activations::new(1, 64, Kept { rows: 1, floats: false }).unwrap();
             // SAFETY: 64 numbers, and room for them.
             unsafe { quantize(level, x.as_ptr(), 64, activations.view(0).place(1, 0)) };
             let found = read(&activations, 64);

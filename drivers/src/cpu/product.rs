@@ -19,7 +19,8 @@ use super::isa::{Isa, Level, Portable, TILE_ROWS};
 /// Tokens that a kernel takes at most: more would spill registers.
 pub(super) const TOKENS: usize = 8;
 /// Numbers beside each block of 32 bytes of activations: see [`Job::meta`].
-pub(super) const META: usize = 7;
+/// Seven are used; with eight no two blocks of eight tokens share a cache line, on which two threads might write.
+pub(super) const META: usize = 8;
 
 /// One order to a kernel.
 ///
@@ -46,6 +47,8 @@ pub(super) struct Job {
     pub(super) floats_stride: usize,
     /// Tokens that lie side by side in the activations.
     pub(super) width: usize,
+    /// Every two tokens are the two rows of one: their sums are added. Not for float formats.
+    pub(super) pairs: bool,
     /// Where the results go: `[token][tiles * 16]`.
     pub(super) out: *mut f32,
     pub(super) out_stride: usize,
@@ -173,9 +176,9 @@ unsafe fn quantized<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
     }
 }
 
-/// How far before its use a weight is asked for, in bytes. One token alone is quick enough that the processor looks so far
-/// ahead by itself.
-const AHEAD: usize = 1024;
+/// How far before its use a weight is asked for, in bytes: at eight tokens, memory's delay is longer than half of it lasts. One
+/// token alone is quick enough that the processor looks so far ahead by itself.
+const AHEAD: usize = 2048;
 
 /// Asks for `bytes` bytes that will be needed soon.
 #[inline(always)]
@@ -195,6 +198,16 @@ unsafe fn ahead<S: Isa>(at: *const u8, bytes: usize) {
 unsafe fn put<S: Isa, const T: usize>(job: &Job, from: usize, at: usize, sums: &[S::F; T]) {
     // SAFETY: the job's contract.
     unsafe {
+        if T > 1 && job.pairs {
+            for_tokens!(t < T {
+                if t.is_multiple_of(2) {
+                    let to = job.out.add((from + t) / 2 * job.out_stride + at);
+                    let sum = S::add(sums[t], sums[(t + 1) % T]);
+                    S::store(to, if job.add { S::add(S::load(to), sum) } else { sum });
+                }
+            });
+            return;
+        }
         for_tokens!(t < T {
             let to = job.out.add((from + t) * job.out_stride + at);
             S::store(to, if job.add { S::add(S::load(to), sums[t]) } else { sums[t] });

@@ -8,11 +8,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::activation::View;
 use super::config::unusable;
 use super::format::{BLOCK, Format, LOW_PLANE_BYTES};
 use super::isa::{Level, TILE_ROWS};
 use super::memory::{LINE, Region};
-use super::product::{Kernels, kernels};
+use super::product::{Kernel, Kernels, kernels};
 use super::team::Team;
 use crate::gguf::{self, DType, GgufError, TensorInfo, shown};
 use crate::quant::{dequantize, quantize};
@@ -58,6 +59,12 @@ impl Matrix {
     /// Bytes of all tiles, of both planes.
     pub(super) fn bytes(&self) -> usize {
         self.tiles() * (self.tile_bytes + self.low_bytes())
+    }
+
+    /// The kernel for as many of `count` tokens of `input` as lie side by side.
+    pub(super) fn kernel(&self, input: View, count: usize) -> Kernel {
+        let rows = if self.format.is_float() { 1 } else { input.rows };
+        self.kernels.of(input.together(count) * rows)
     }
 
     /// Where tile `tile` begins.

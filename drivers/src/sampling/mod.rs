@@ -189,13 +189,20 @@ impl Sampler {
 /// The token with the highest finite logit; the lowest id among equals.
 #[must_use]
 pub fn likeliest(logits: &[f32]) -> Option<u32> {
-    let mut best: Option<(f32, u32)> = None;
-    for (&logit, token) in logits.iter().zip(0..) {
-        if logit.is_finite() && best.is_none_or(|(highest, _)| logit > highest) {
-            best = Some((logit, token));
+    // A vocabulary is long, and whoever is beaten need not be looked at one by one.
+    const AT_ONCE: usize = 64;
+    let (mut highest, mut best) = (f32::NEG_INFINITY, None);
+    for (chunk, first) in logits.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE)) {
+        if !chunk.iter().fold(false, |any, &logit| any | (logit > highest)) {
+            continue;
+        }
+        for (&logit, token) in chunk.iter().zip(first..) {
+            if logit.is_finite() && logit > highest {
+                (highest, best) = (logit, Some(token));
+            }
         }
     }
-    best.map(|(_, token)| token)
+    best
 }
 
 #[cfg(test)]
@@ -211,6 +218,17 @@ mod tests {
             counts[sampler.next(&mut LOGITS.clone(), &[]).unwrap() as usize] += 1;
         }
         counts
+    }
+
+    #[test]
+    fn the_likeliest_of_many_is_found_wherever_it_stands() {
+        for at in [0, 4, 63, 64, 127, 200, 298] {
+            let mut logits = vec![-1.0; 299];
+            (logits[5], logits[70], logits[150]) = (f32::INFINITY, f32::NAN, f32::NEG_INFINITY);
+            (logits[at], logits[298]) = (3.0, 3.0);
+            assert_eq!(likeliest(&logits), Some(at as u32));
+        }
+        assert_eq!(likeliest(&[f32::NAN, f32::NEG_INFINITY, f32::INFINITY]), None);
     }
 
     #[test]

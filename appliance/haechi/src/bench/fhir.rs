@@ -99,7 +99,9 @@ pub(crate) fn run(patients: usize, seed: u64, work: &Path) -> Result<Figures, Fa
     let imported = site::reach_or_create(Some(home.clone()))?.import(&[hospital.join("fhir")])?;
     // Large, and not needed any more.
     let _ = std::fs::remove_dir_all(&hospital);
-    let site = Site::open(Home::at(Some(home.clone())), None)?;
+    let home = Home::at(Some(home));
+    let folder = home.record_folder();
+    let site = Site::open(home, None)?;
     let store = site.store().clone();
     let mut rows = store.patients(None).map_err(Failure::from_room)?;
     rows.sort_by_key(|row| row.resources);
@@ -129,7 +131,7 @@ pub(crate) fn run(patients: usize, seed: u64, work: &Path) -> Result<Figures, Fa
     }
     queries.push(measure(&mut client, EVERYTHING, &whole, &mut Vec::new())?);
     all.sort_by(f64::total_cmp);
-    let store_bytes = std::fs::read_dir(&home).into_iter().flatten().flatten();
+    let store_bytes = std::fs::read_dir(folder).into_iter().flatten().flatten();
     Ok(Figures {
         patients,
         resources,

@@ -50,7 +50,9 @@ pub(crate) fn draft_file(home: &Home, config: &Config) -> Result<Option<PathBuf>
 
 /// How the engine runs.
 pub(crate) fn model_settings(config: &Config) -> Settings {
-    let limits = Limits { threads: config.model.threads, pin: config.model.pin_threads, ..Limits::default() };
+    let model = &config.model;
+    let limits =
+        Limits { threads: model.threads, pin: model.pin_threads, precision: model.precision, ..Limits::default() };
     Settings { limits, ..Settings::default() }
 }
 

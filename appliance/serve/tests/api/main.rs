@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends here")]
 
 mod negative;
+mod round_trip;
 mod search;
 mod support;
 mod write;

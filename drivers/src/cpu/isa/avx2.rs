@@ -18,6 +18,7 @@ unsafe fn four(a: *const i8) -> __m256i {
 impl Isa for Avx2 {
     const LANES: usize = 8;
     const QUERIES: usize = 4;
+    const SIGNED: bool = true;
     type F = __m256;
     type I = __m256i;
     type B = __m256i;
@@ -71,10 +72,10 @@ impl Isa for Avx2 {
         unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
     }
     #[inline(always)]
-    unsafe fn exp2(a: __m256) -> __m256 {
+    unsafe fn times_exp2(a: __m256, power: __m256) -> __m256 {
         unsafe {
-            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(a), _mm256_set1_epi32(127));
-            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(power), _mm256_set1_epi32(127));
+            _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
         }
     }
     #[inline(always)]
@@ -179,17 +180,14 @@ impl Isa for Avx2 {
         unsafe {
             let ones = _mm256_set1_epi16(1);
             if BITS == 8 {
-                // 255 * 127 * 2 does not fit i16. The weights become signed again, and their sign moves to the other side:
-                // 128 * 127 * 2 fits.
+                // 255 * 127 * 2 does not fit i16. The weights become signed, and their sign moves to the other side: 128 * 127
+                // * 2 fits.
                 let mut j = 0;
                 while j < N {
                     let signed = _mm256_xor_si256(weights[j], _mm256_set1_epi8(-128));
                     let product =
                         _mm256_maddubs_epi16(_mm256_abs_epi8(signed), _mm256_sign_epi8(four(a.add(4 * j)), signed));
                     sum = _mm256_add_epi32(sum, _mm256_madd_epi16(product, ones));
-                    // The weights stand for `signed + 128`, as they do in every other instruction set.
-                    let offset = _mm256_maddubs_epi16(_mm256_set1_epi8(64), four(a.add(4 * j)));
-                    sum = _mm256_add_epi32(sum, _mm256_slli_epi32::<1>(_mm256_madd_epi16(offset, ones)));
                     j += 1;
                 }
                 return sum;

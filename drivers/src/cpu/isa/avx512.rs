@@ -12,6 +12,7 @@ pub(crate) struct Avx512<const BF16: bool>;
 impl<const BF16: bool> Isa for Avx512<BF16> {
     const LANES: usize = 16;
     const QUERIES: usize = 12;
+    const SIGNED: bool = false;
     type F = __m512;
     type I = __m512i;
     type B = __m512i;
@@ -65,8 +66,8 @@ impl<const BF16: bool> Isa for Avx512<BF16> {
         unsafe { _mm512_roundscale_ps::<0>(a) }
     }
     #[inline(always)]
-    unsafe fn exp2(a: __m512) -> __m512 {
-        unsafe { _mm512_scalef_ps(_mm512_set1_ps(1.0), a) }
+    unsafe fn times_exp2(a: __m512, power: __m512) -> __m512 {
+        unsafe { _mm512_scalef_ps(a, power) }
     }
     #[inline(always)]
     unsafe fn sum(a: __m512) -> f32 {
@@ -88,6 +89,12 @@ impl<const BF16: bool> Isa for Avx512<BF16> {
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, x: __m512) {
         unsafe {
+            if BF16 {
+                // The instruction rounds alike; numbers below the smallest normal one become zero.
+                let rounded = _mm512_cvtneps_pbh(x);
+                _mm256_storeu_si256(to.cast(), std::mem::transmute::<__m256bh, __m256i>(rounded));
+                return;
+            }
             // Adds half of the last place that stays, and one more if that place is odd.
             let bits = _mm512_castps_si512(x);
             let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
@@ -112,6 +119,19 @@ impl<const BF16: bool> Isa for Avx512<BF16> {
         }
     }
 
+    #[inline(always)]
+    unsafe fn store_codes(to: *mut i8, from: *const f32, factor: __m512) -> [i32; 2] {
+        unsafe {
+            let first = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(from), factor));
+            let second = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(from.add(16)), factor));
+            let codes = _mm256_set_m128i(_mm512_cvtepi32_epi8(second), _mm512_cvtepi32_epi8(first));
+            _mm256_storeu_si256(to.cast(), codes);
+            let fours = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), codes);
+            let pairs = _mm256_add_epi32(fours, _mm256_shuffle_epi32::<0b01_00_11_10>(fours));
+            let sums = _mm256_add_epi32(pairs, _mm256_shuffle_epi32::<0b10_11_00_01>(pairs));
+            [_mm256_extract_epi32::<0>(sums), _mm256_extract_epi32::<4>(sums)]
+        }
+    }
     #[inline(always)]
     unsafe fn splat_i(x: i32) -> __m512i {
         unsafe { _mm512_set1_epi32(x) }

@@ -102,6 +102,8 @@ pub(super) trait Isa: Copy {
     const LANES: usize;
     /// Queries that attention takes at once, so that their sums stay in registers.
     const QUERIES: usize;
+    /// Bytes are multiplied as signed ones: where weights have 8 bits, [`Isa::dot`] takes them as `code - 128`.
+    const SIGNED: bool;
     /// `LANES` times f32.
     type F: Copy;
     /// `LANES` times i32.
@@ -123,8 +125,8 @@ pub(super) trait Isa: Copy {
     unsafe fn fma(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// To the nearest whole number, halves to even.
     unsafe fn round(a: Self::F) -> Self::F;
-    /// 2 to the power of each whole number from -126 to 127.
-    unsafe fn exp2(a: Self::F) -> Self::F;
+    /// `a` times 2 to the power of each whole number from -126 to 127.
+    unsafe fn times_exp2(a: Self::F, power: Self::F) -> Self::F;
     /// The sum, always in the same order.
     unsafe fn sum(a: Self::F) -> f32;
     unsafe fn highest(a: Self::F) -> f32;
@@ -137,6 +139,22 @@ pub(super) trait Isa: Copy {
     unsafe fn load_i8(from: *const i8) -> Self::F;
     /// Stores whole numbers from -127 to 127 as bytes; returns them.
     unsafe fn store_i8(to: *mut i8, x: Self::F) -> Self::I;
+
+    /// Stores the 32 numbers at `from`, each times `factor` and rounded to a byte; returns the sums of the first 16 bytes and
+    /// of the others.
+    #[inline(always)]
+    unsafe fn store_codes(to: *mut i8, from: *const f32, factor: Self::F) -> [i32; 2] {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let mut halves = [0, 0];
+            let mut at = 0;
+            while at < 32 {
+                halves[at / 16] += Self::sum_i(Self::store_i8(to.add(at), Self::mul(Self::load(from.add(at)), factor)));
+                at += Self::LANES;
+            }
+            halves
+        }
+    }
 
     unsafe fn splat_i(x: i32) -> Self::I;
     unsafe fn sum_i(a: Self::I) -> i32;
@@ -155,7 +173,7 @@ pub(super) trait Isa: Copy {
     /// Shifts every pair of bytes right; what crosses a byte is the caller's to mask.
     unsafe fn right<const N: i32>(a: Self::B) -> Self::B;
     /// `sum` plus, for each lane, the products of four unsigned weights below `2^BITS` with four signed numbers from -127 to
-    /// 127: weights in `N` vectors, the numbers of vector `j` at `a + 4 * j`, the same for every lane.
+    /// 127: weights in `N` vectors, the numbers of vector `j` at `a + 4 * j`, the same for every lane. See also [`Isa::SIGNED`].
     unsafe fn dot<const BITS: u32, const N: usize>(sum: Self::I, weights: &[Self::B; N], a: *const i8) -> Self::I;
 
     /// `c` plus, for each lane, the products of the two bf16 numbers at `pairs + 2 * lane` with the two of `with`.

@@ -37,6 +37,7 @@ unsafe fn sdot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
 impl Isa for Neon {
     const LANES: usize = 4;
     const QUERIES: usize = 4;
+    const SIGNED: bool = true;
     type F = float32x4_t;
     type I = int32x4_t;
     type B = uint8x16_t;
@@ -90,8 +91,11 @@ impl Isa for Neon {
         unsafe { vrndnq_f32(a) }
     }
     #[inline(always)]
-    unsafe fn exp2(a: float32x4_t) -> float32x4_t {
-        unsafe { vreinterpretq_f32_s32(vshlq_n_s32::<23>(vaddq_s32(vcvtnq_s32_f32(a), vdupq_n_s32(127)))) }
+    unsafe fn times_exp2(a: float32x4_t, power: float32x4_t) -> float32x4_t {
+        unsafe {
+            let exponent = vaddq_s32(vcvtnq_s32_f32(power), vdupq_n_s32(127));
+            vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent)))
+        }
     }
     #[inline(always)]
     unsafe fn sum(a: float32x4_t) -> f32 {
@@ -187,11 +191,9 @@ impl Isa for Neon {
             while j < N {
                 let numbers = four(a.add(4 * j));
                 if BITS == 8 {
-                    // Signed by signed is what every processor has: `code - 128`, and 128 times the sum of the numbers.
+                    // Signed by signed is what every processor has.
                     let signed = vreinterpretq_s8_u8(veorq_u8(weights[j], vdupq_n_u8(0x80)));
                     sum = sdot(sum, signed, numbers);
-                    let ones = sdot(vdupq_n_s32(0), vdupq_n_s8(1), numbers);
-                    sum = vaddq_s32(sum, vshlq_n_s32::<7>(ones));
                 } else {
                     sum = sdot(sum, vreinterpretq_s8_u8(weights[j]), numbers);
                 }

@@ -31,6 +31,7 @@ fn both<A: Copy, B: Copy + Default>(a: [A; LANES], b: [A; LANES], f: impl Fn(A, 
 impl Isa for Portable {
     const LANES: usize = LANES;
     const QUERIES: usize = 4;
+    const SIGNED: bool = false;
     type F = [f32; LANES];
     type I = [i32; LANES];
     type B = [u8; 4 * LANES];
@@ -86,8 +87,9 @@ impl Isa for Portable {
         each(a, |a| (a + 12_582_912.0) - 12_582_912.0)
     }
     #[inline(always)]
-    unsafe fn exp2(a: Self::F) -> Self::F {
-        each(a, |a| f32::from_bits(((a as i32).wrapping_add(127) as u32) << 23))
+    unsafe fn times_exp2(a: Self::F, power: Self::F) -> Self::F {
+        let power = each(power, |power| f32::from_bits(((power as i32).wrapping_add(127) as u32) << 23));
+        unsafe { Self::mul(a, power) }
     }
     #[inline(always)]
     unsafe fn sum(a: Self::F) -> f32 {

@@ -2,15 +2,21 @@
 
 use std::ops::Range;
 
+use super::super::activation::View;
 use super::super::attention::{self, PAGE, QUERIES, SPAN, Span};
 use super::super::config::Attention;
+use super::super::format::BLOCK;
 use super::super::isa::TILE_ROWS;
 use super::super::model::{AttentionWeights, Layer};
 use super::super::ops;
+use super::super::product::TOKENS;
 use super::super::team::Member;
 use super::plan::{Join, Piece};
 use super::scratch::{Own, Scratch, Sizes};
 use super::{Part, Pass, Product};
+
+/// Pieces that a thread takes at once where some are of a single span.
+const PIECES_AT_ONCE: usize = 4;
 
 /// Tokens of a piece that a kernel takes at once.
 struct Tokens {
@@ -63,10 +69,7 @@ impl Pass<'_> {
     /// From queries and cache to the residual stream.
     fn mix_grouped(&self, member: &Member<'_>, index: usize, layer: &Layer) {
         let AttentionWeights::Grouped { output, .. } = &layer.attention else { return };
-        let Scratch { mixed, mixed_codes, own_mixed, .. } = self.scratch;
-        self.mix(member, index);
-        let (columns, own) = (Sizes::of(&self.model.config).mixed, &own_mixed[member.index]);
-        let mixed = self.codes(member, mixed.pointer(), columns, None, mixed_codes, own);
+        let mixed = self.mixed(member, index);
         self.add_product(member, output, mixed, layer.attention_after.as_deref());
     }
 
@@ -159,43 +162,91 @@ impl Pass<'_> {
         unsafe { ops::rotate(self.level, x, angles.half, cos.as_ptr(), sin.as_ptr()) }
     }
 
-    /// Attention itself: from queries and cache to `mixed`.
-    pub(super) fn mix(&self, member: &Member<'_>, layer: usize) {
+    /// Attention itself, from queries and cache to activations.
+    pub(super) fn mixed(&self, member: &Member<'_>, layer: usize) -> View {
+        let Scratch { mixed, mixed_codes, own_mixed, .. } = self.scratch;
+        if self.count() > 1 && self.cache.shape.value.is_multiple_of(BLOCK) {
+            // SAFETY: token 0 exists.
+            let codes = unsafe { mixed_codes.view(0) };
+            self.mix(member, layer, Some(codes));
+            return codes;
+        }
+        self.mix(member, layer, None);
+        let (columns, own) = (Sizes::of(&self.model.config).mixed, &own_mixed[member.index]);
+        self.codes(member, mixed.pointer(), columns, None, mixed_codes, own)
+    }
+
+    /// What attention gives for one head of a token goes to the activations `codes`, whose blocks no two heads share, or else
+    /// to `mixed`.
+    ///
+    /// # Safety
+    /// `sums` has a value's numbers; there are such a token and head, and this member alone has them.
+    unsafe fn put_mixed(&self, sums: *const f32, token: usize, head: usize, codes: Option<View>) {
+        let value = self.cache.shape.value;
+        // SAFETY: the caller's contract; both have room for every token of the pass.
+        unsafe {
+            match codes {
+                Some(codes) => {
+                    let place = codes.place(self.count(), token).at_block(head * value / BLOCK);
+                    ops::quantize(self.level, sums, value, place);
+                }
+                None => {
+                    let stride = Sizes::of(&self.model.config).mixed;
+                    let out = self.scratch.mixed.pointer().add(token * stride + head * value);
+                    std::ptr::copy_nonoverlapping(sums, out, value);
+                }
+            }
+        }
+    }
+
+    fn mix(&self, member: &Member<'_>, layer: usize, codes: Option<View>) {
         let window = self.model.config.window_of(layer);
         let plan = &self.work.plans[usize::from(window.is_some())];
-        if plan.joins.is_empty() {
-            member.freely(plan.pieces.len(), 1, |pieces| {
-                plan.pieces[pieces].iter().for_each(|piece| self.mix_piece(member, layer, window, piece, None));
-            });
-            return;
-        }
-        // Bound by memory: who knows what comes next can ask for it.
-        member.evenly(plan.pieces.len(), |pieces| {
+        let some = |pieces: Range<usize>| {
             let pieces = &plan.pieces[pieces];
             for (i, piece) in pieces.iter().enumerate() {
-                self.mix_piece(member, layer, window, piece, pieces.get(i + 1));
+                self.mix_piece(member, layer, window, piece, pieces.get(i + 1), codes);
             }
-        });
-        let (value, stride) = (self.cache.shape.value, Sizes::of(&self.model.config).mixed);
+        };
+        if plan.joins.is_empty() {
+            member.freely(plan.pieces.len(), 1, some);
+            return;
+        }
+        // Decoding is bound by memory: who knows what comes next can ask for it.
+        if self.count() <= TOKENS {
+            member.evenly(plan.pieces.len(), some);
+        } else {
+            member.freely(plan.pieces.len(), PIECES_AT_ONCE, some);
+        }
+        let value = self.cache.shape.value;
+        let totals = self.scratch.own[member.index].total_sums.pointer();
         let one = |join: &Join| {
-            // SAFETY: the parts were computed before the barrier; this member alone has this head of this token.
+            // SAFETY: the parts were computed before the barrier; the member's own buffer has room for a value.
             unsafe {
-                let out = self.scratch.mixed.pointer().add(join.token * stride + join.head * value);
                 let mut stats = [f32::NEG_INFINITY, 0.0];
-                std::ptr::write_bytes(out, 0, value);
+                std::ptr::write_bytes(totals, 0, value);
                 for &query in &join.queries {
                     let sums = self.scratch.part_sums.pointer().add(query * value);
                     let more = self.scratch.part_stats.pointer().add(query * 2);
-                    attention::join(self.level, out, stats.as_mut_ptr(), sums, more, value);
+                    attention::join(self.level, totals, stats.as_mut_ptr(), sums, more, value);
                 }
-                attention::finish(self.level, out, stats[1], value);
+                attention::finish(self.level, totals, stats[1], value);
+                self.put_mixed(totals, join.token, join.head, codes);
             }
         };
         member.evenly(plan.joins.len(), |joins| plan.joins[joins].iter().for_each(one));
     }
 
     /// `next` is the piece after it, if that is known.
-    fn mix_piece(&self, member: &Member<'_>, layer: usize, window: Option<usize>, piece: &Piece, next: Option<&Piece>) {
+    fn mix_piece(
+        &self,
+        member: &Member<'_>,
+        layer: usize,
+        window: Option<usize>,
+        piece: &Piece,
+        next: Option<&Piece>,
+        codes: Option<View>,
+    ) {
         let own = &self.scratch.own[member.index];
         let part = &self.work.parts[piece.part];
         let value = self.cache.shape.value;
@@ -254,15 +305,13 @@ impl Pass<'_> {
                 }
             }
         }
-        let stride = Sizes::of(&self.model.config).mixed;
         for query in 0..count {
             let (token, head) = (piece.token + query / piece.heads, piece.head + query % piece.heads);
             // SAFETY: as above, and this member alone has this head of this token.
             unsafe {
                 let total = totals.add(query * value);
                 attention::finish(self.level, total, *stats.add(2 * query + 1), value);
-                let out = self.scratch.mixed.pointer().add((part.first + token) * stride + head * value);
-                std::ptr::copy_nonoverlapping(total, out, value);
+                self.put_mixed(total, part.first + token, head, codes);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::super::format::BLOCK;
 use super::super::isa::TILE_ROWS;
 use super::super::model::{Feed, Gated, Layer};
 use super::super::ops;
-use super::super::product::{TOKENS, padded};
+use super::super::product::TOKENS;
 use super::super::team::Member;
 use super::super::weights::Matrix;
 use super::scratch::MixtureScratch;
@@ -36,11 +36,21 @@ impl Pass<'_> {
         let rows = self.scratch.own[member.index].rows.pointer();
         let mut token = 0;
         while token < count {
-            let width = padded(count);
+            let width = input.together(count);
             // SAFETY: `rows` has 64 numbers for TOKENS tokens; input and hidden have every token, padded to whole tiles.
             unsafe {
                 let product = |matrix: &Matrix, tiles: std::ops::Range<usize>, at: usize| {
-                    matrix.kernels.of(count)(&self.job(matrix, tiles, input, 0, count, token, rows.add(at), 64, false));
+                    matrix.kernel(input, count)(&self.job(
+                        matrix,
+                        tiles,
+                        input,
+                        0,
+                        count,
+                        token,
+                        rows.add(at),
+                        64,
+                        false,
+                    ));
                 };
                 match &gated.up {
                     None => product(&gated.gate, 4 * block..4 * block + 4, 0),
@@ -51,10 +61,8 @@ impl Pass<'_> {
                         }
                     }
                 }
-                for within in 0..width.min(count - token) {
-                    let place = hidden.place(count, token + within).at_block(block);
-                    ops::gate_quantize(self.level, rows.add(64 * within), self.model.config.gate, place);
-                }
+                let (place, tokens) = (hidden.place(count, token).at_block(block), width.min(count - token));
+                ops::gate_quantize(self.level, rows, tokens, self.model.config.gate, place, hidden.columns);
             }
             token += width;
         }
@@ -155,15 +163,17 @@ impl Pass<'_> {
                     // SAFETY: `rows` has `width` numbers for TOKENS tokens; this member alone has these columns of x.
                     unsafe {
                         let job = self.job(matrix, tiles.clone(), hidden, 0, count, token, rows, columns, false);
-                        matrix.kernels.of(count)(&job);
-                        for (within, &(to, weight)) in group.tokens[token..].iter().take(padded(count)).enumerate() {
+                        matrix.kernel(hidden, count)(&job);
+                        for (within, &(to, weight)) in
+                            group.tokens[token..].iter().take(hidden.together(count)).enumerate()
+                        {
                             let x = self.scratch.x.pointer().add(to * width + tiles.start * TILE_ROWS);
                             let x = std::slice::from_raw_parts_mut(x, columns);
                             let sums = std::slice::from_raw_parts(rows.add(within * columns), columns);
                             x.iter_mut().zip(sums).for_each(|(x, sum)| *x += weight * sum);
                         }
                     }
-                    token += padded(count);
+                    token += hidden.together(count);
                 }
             }
         };

@@ -4,11 +4,14 @@ use super::super::activation::View;
 use super::super::format::BLOCK;
 use super::super::isa::TILE_ROWS;
 use super::super::ops;
-use super::super::product::{self, Kernel, META, TOKENS, padded};
+use super::super::product::{self, META, TOKENS};
 use super::super::team::Member;
 use super::super::weights::Matrix;
 use super::scratch::BAR_STRIDE;
 use super::{Pass, TILES_AT_ONCE};
+
+/// Tiles of the head that a thread takes at once when there are many rows of logits: as long a run of memory as pays.
+const HEAD_TILES_AT_ONCE: usize = 16;
 
 impl Pass<'_> {
     pub(super) fn head(&self, member: &Member<'_>) {
@@ -35,15 +38,21 @@ impl Pass<'_> {
             member.evenly(wanted.len(), |rows| rows.for_each(norm))
         }
         let head = &self.model.head;
-        if one && self.batch.likeliest_only && self.model.head_in_halves && head.rows.is_multiple_of(TILE_ROWS) {
+        // A second row of codes would need bounds of its own.
+        let bounded = one && view.rows == 1;
+        if bounded && self.batch.likeliest_only && self.model.head_in_halves && head.rows.is_multiple_of(TILE_ROWS) {
             self.likeliest(member, head, view);
             return;
         }
         let some = |tiles: std::ops::Range<usize>| self.head_tiles(member, head, view, tiles);
-        if wanted.len() <= TOKENS {
+        if wanted.len() * view.rows <= TOKENS {
             some(member.share(head.tiles()));
         } else {
-            member.freely(head.tiles(), TILES_AT_ONCE, some);
+            member.freely(head.tiles(), HEAD_TILES_AT_ONCE, |tiles| {
+                for first in tiles.clone().step_by(TILES_AT_ONCE) {
+                    some(first..tiles.end.min(first + TILES_AT_ONCE));
+                }
+            });
         }
     }
 
@@ -101,15 +110,16 @@ impl Pass<'_> {
         let (wanted, vocabulary) = (self.work.wanted.len(), head.rows);
         let whole = tiles.start..tiles.end.min(vocabulary / TILE_ROWS);
         let rows = self.scratch.own[member.index].rows.pointer();
+        let together = view.together(wanted);
         let mut row = 0;
         while row < wanted {
-            let tile_end = wanted.min((row / padded(wanted) + 1) * padded(wanted));
-            let (kernel, count): (Kernel, usize) = match tile_end - row {
-                TOKENS.. => (head.kernels.of(TOKENS), TOKENS),
-                4.. => (head.kernels.of(4), 4),
-                2.. => (head.kernels.of(2), 2),
-                _ => (head.kernels.of(1), 1),
+            let count = match wanted.min((row / together + 1) * together) - row {
+                TOKENS.. => TOKENS,
+                4.. => 4,
+                2.. => 2,
+                _ => 1,
             };
+            let kernel = head.kernel(view, count);
             // SAFETY: the view has `wanted` tokens; the logits have `wanted` rows, of which this member has these columns.
             unsafe {
                 let out = self.logits.pointer().add(row * vocabulary + tiles.start * TILE_ROWS);

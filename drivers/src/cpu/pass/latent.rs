@@ -58,10 +58,7 @@ impl Pass<'_> {
         };
         let products: Vec<Product<'_>> = absorbed.iter().enumerate().map(up).collect();
         self.products(member, &products, heads * rank, false);
-        self.mix(member, index);
-        let own = &scratch.own_mixed[member.index];
-        let mixed = scratch.mixed.pointer();
-        let mixed = self.codes(member, mixed, sizes.mixed, None, &scratch.mixed_codes, own);
+        let mixed = self.mixed(member, index);
         let out = |(head, matrix)| Product {
             matrix,
             input: mixed,

@@ -24,7 +24,7 @@ use super::isa::{Level, TILE_ROWS};
 use super::memory::Buffer;
 use super::model::Model;
 use super::ops;
-use super::product::{Job, TOKENS, padded};
+use super::product::{Job, TOKENS};
 use super::team::Member;
 use super::weights::Matrix;
 use crate::Batch;
@@ -32,8 +32,10 @@ use crate::Batch;
 use plan::Plan;
 pub(super) use scratch::Scratch;
 
-/// Tiles that a thread takes at once when there are many tokens: their weights stay in its first cache.
+/// Tiles that more than [`TOKENS`] tokens pass one after another: their weights stay in the first cache.
 const TILES_AT_ONCE: usize = 2;
+/// Up to so many tokens the weights' way from memory takes longest, and even parts of the rows are in memory's order.
+const FEW: usize = 32;
 /// Tokens that a thread takes at once in steps that go token by token.
 const TOKENS_AT_ONCE: usize = 8;
 /// One sequence of the batch.
@@ -169,7 +171,7 @@ impl<'a> Pass<'a> {
     }
 
     fn few(&self) -> bool {
-        self.count() <= TOKENS
+        self.count() * self.scratch.rows <= FEW
     }
 
     /// What one member does of the pass.
@@ -292,15 +294,17 @@ impl<'a> Pass<'a> {
     /// Tiles `tiles` of a product for all `count` tokens of its input.
     fn tiles(&self, product: &Product<'_>, tiles: Range<usize>, count: usize, out_stride: usize, add: bool) {
         let Product { matrix, input, block, out } = *product;
-        let kernel = matrix.kernels.of(count);
-        let mut token = 0;
-        while token < count {
-            // SAFETY: the input has `count` tokens padded to whole tiles, and so has what `out` points to.
-            unsafe {
-                let out = out.add(token * out_stride + tiles.start * TILE_ROWS);
-                kernel(&self.job(matrix, tiles.clone(), input, block, count, token, out, out_stride, add));
+        let kernel = matrix.kernel(input, count);
+        let at_once = if count * input.rows > TOKENS { TILES_AT_ONCE } else { tiles.len() };
+        for first in tiles.clone().step_by(at_once.max(1)) {
+            let tiles = first..tiles.end.min(first + at_once);
+            for token in (0..count).step_by(input.together(count)) {
+                // SAFETY: the input has `count` tokens padded to whole tiles, and so has what `out` points to.
+                unsafe {
+                    let out = out.add(token * out_stride + first * TILE_ROWS);
+                    kernel(&self.job(matrix, tiles.clone(), input, block, count, token, out, out_stride, add));
+                }
             }
-            token += padded(count);
         }
     }
 
@@ -332,10 +336,12 @@ impl<'a> Pass<'a> {
             floats: place.floats,
             floats_stride: input.columns,
             width: place.width,
+            pairs: place.rows == 2 && !matrix.format.is_float(),
             out,
             out_stride,
             add,
-            cold: self.few(),
+            // The first tokens fetch them, the others find them in a cache.
+            cold: token == 0,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The buffers of a pass.
 
-use super::super::activation::Activations;
+use super::super::activation::{Activations, Kept};
 use super::super::attention::{PIECE_QUERIES, QUERIES, SPAN};
 use super::super::config::{Attention, Config, Experts};
 use super::super::format::BLOCK;
@@ -11,6 +11,8 @@ use super::super::product::TOKENS;
 /// The buffers of a pass.
 #[derive(Debug)]
 pub(in super::super) struct Scratch {
+    /// Rows of codes of a token's activations.
+    pub(super) rows: usize,
     /// The residual stream, `[token][width]`.
     pub(super) x: Buffer<f32>,
     /// What is normed before it is added, `[token][width]`.
@@ -73,19 +75,18 @@ pub(super) struct MixtureScratch {
 }
 
 impl Scratch {
-    /// Buffers for passes of up to `tokens` tokens by `members` threads; f32 activations beside if `floats`.
+    /// Buffers for passes of up to `tokens` tokens by `members` threads.
     pub(in super::super) fn new(
         config: &Config,
         tokens: usize,
         members: usize,
-        floats: bool,
+        kept: Kept,
     ) -> Result<Self, std::io::Error> {
         let room = tokens.next_multiple_of(TOKENS);
         let Sizes { inputs, rank, plain, absorbed, mixed, values, key, value } = Sizes::of(config);
         let width = config.width;
         let latent = matches!(config.attention, Attention::Latent { .. });
-        let many =
-            |columns: usize| (0..members).map(|_| Activations::new(1, columns, floats)).collect::<Result<_, _>>();
+        let many = |columns: usize| (0..members).map(|_| Activations::new(1, columns, kept)).collect::<Result<_, _>>();
         let own = |_| {
             Ok(Own {
                 queries: Buffer::new(PIECE_QUERIES * key / 2)?,
@@ -104,24 +105,25 @@ impl Scratch {
                 scores: Buffer::new(room * experts.count.next_multiple_of(TILE_ROWS))?,
                 chosen: Buffer::new(room * experts.used)?,
                 weights: Buffer::new(room * experts.used)?,
-                gathered: Activations::new(gathered, width, floats)?,
-                hidden: Activations::new(gathered, experts.feed_forward, floats)?,
-                shared: Activations::new(room, experts.shared.max(BLOCK), floats)?,
+                gathered: Activations::new(gathered, width, kept)?,
+                hidden: Activations::new(gathered, experts.feed_forward, kept)?,
+                shared: Activations::new(room, experts.shared.max(BLOCK), kept)?,
             })
         };
         Ok(Self {
+            rows: kept.rows,
             x: Buffer::new(room * width)?,
             side: Buffer::new(room * width)?,
             inputs: Buffer::new(room * inputs)?,
             absorbed: Buffer::new(room * absorbed)?,
             mixed: Buffer::new(room * mixed)?,
             values: Buffer::new(room * values)?,
-            normed: Activations::new(room, width, floats)?,
-            ranked: Activations::new(room, rank.max(BLOCK), floats)?,
-            plain: Activations::new(room, plain.max(BLOCK), floats)?,
-            mixed_codes: Activations::new(room, mixed, floats)?,
-            value_codes: Activations::new(room, values.max(BLOCK), floats)?,
-            hidden: Activations::new(room, config.feed_forward.max(BLOCK), floats)?,
+            normed: Activations::new(room, width, kept)?,
+            ranked: Activations::new(room, rank.max(BLOCK), kept)?,
+            plain: Activations::new(room, plain.max(BLOCK), kept)?,
+            mixed_codes: Activations::new(room, mixed, kept)?,
+            value_codes: Activations::new(room, values.max(BLOCK), kept)?,
+            hidden: Activations::new(room, config.feed_forward.max(BLOCK), kept)?,
             own_normed: many(width)?,
             own_mixed: many(mixed)?,
             own_values: many(values.max(BLOCK))?,

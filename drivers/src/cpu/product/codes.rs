@@ -143,8 +143,8 @@ pub(super) unsafe fn offset<S: Isa, const BITS: u32, const AT: usize, const T: u
         let Side { codes, meta, width } = side;
         for_tokens!(t < T {
             // The sum begins with what the offset takes away: no operation of its own, as a minimum would be.
-            let begin = S::splat_i(meta.add(AT * width + t).cast::<i32>().read());
-            let whole = S::to_f(S::dot::<BITS, 8>(begin, q, codes.add(BLOCK * t)));
+            let begin = if BITS == 8 && S::SIGNED { 0 } else { meta.add(AT * width + t).cast::<i32>().read() };
+            let whole = S::to_f(S::dot::<BITS, 8>(S::splat_i(begin), q, codes.add(BLOCK * t)));
             sums[t] = S::fma(whole, S::mul(scale, S::splat(*meta.add(t))), sums[t]);
         });
     }
