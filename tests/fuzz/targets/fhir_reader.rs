@@ -12,4 +12,5 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = read::entry(bytes, "fuzz", Timestamp::UNIX_EPOCH, None);
     let _ = read::person(&[("fuzz", bytes)]);
     let _ = haechi_intake::fhir::survey(bytes);
+    let _ = haechi_intake::watch::survey_manifest(bytes);
 });

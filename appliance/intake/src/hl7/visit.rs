@@ -342,7 +342,10 @@ pub(super) fn role(ctx: &mut Context<'_>, subject: &Subject, visit: Option<&Visi
     let named = if prt { 5 } else { 4 };
     let Some(person) = types::person(rol.rep(named)) else {
         // A PRT may be about a place, a device or an organisation; it is kept word for word.
-        return if prt { () } else { ctx.reject(rol, Some(4), "names nobody; the role is left out") };
+        if !prt {
+            ctx.reject(rol, Some(4), "names nobody; the role is left out");
+        }
+        return;
     };
     let (kind, period) = match prt {
         true => (types::table(rol.rep(4), "v2-0912"), types::period(rol.text(11), rol.text(12))),

@@ -266,6 +266,14 @@ impl Files {
     }
 }
 
+/// How many files a manifest names, if the bytes are one that can be followed. For fuzzing.
+#[must_use]
+pub fn survey_manifest(bytes: &[u8]) -> Option<usize> {
+    let files = manifest::files(bytes)?.ok()?;
+    debug_assert!(files.iter().all(|file| file.is_relative()));
+    Some(files.len())
+}
+
 fn marker(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(MARKER);
