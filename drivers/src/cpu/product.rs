@@ -161,7 +161,7 @@ unsafe fn quantized<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
                     for block in 0..C::BLOCKS {
                         if T > 1 && job.cold && row == 0 {
                             let bytes = C::UNIT_BYTES / C::BLOCKS;
-                            ahead::<S>(unit.add(block * bytes), bytes);
+                            ahead::<S, T>(unit.add(block * bytes), bytes);
                         }
                         C::block::<S, T>(unit, block, row, held, side, &mut sums);
                         side.codes = side.codes.add(BLOCK * job.width);
@@ -176,18 +176,20 @@ unsafe fn quantized<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
     }
 }
 
-/// How far before its use a weight is asked for, in bytes: at eight tokens, memory's delay is longer than half of it lasts. One
-/// token alone is quick enough that the processor looks so far ahead by itself.
-const AHEAD: usize = 2048;
+/// How far before its use a weight is asked for, in bytes, as measured: eight tokens keep a thread busy for long, and one alone
+/// is quick enough that the processor looks so far ahead by itself.
+const fn distance(tokens: usize) -> usize {
+    if tokens < TOKENS { 1024 } else { 2048 }
+}
 
-/// Asks for `bytes` bytes that will be needed soon.
+/// Asks for the `bytes` bytes that `T` tokens will need soon.
 #[inline(always)]
-unsafe fn ahead<S: Isa>(at: *const u8, bytes: usize) {
+unsafe fn ahead<S: Isa, const T: usize>(at: *const u8, bytes: usize) {
     // SAFETY: a prefetch reads nothing.
     unsafe {
         let mut line = 0;
         while line < bytes {
-            S::prefetch(at.wrapping_add(AHEAD + line));
+            S::prefetch(at.wrapping_add(distance(T) + line));
             line += 64;
         }
     }
@@ -229,8 +231,8 @@ unsafe fn planes<S: Isa, C: Codes, const T: usize>(job: &Job, from: usize) {
                 let mut sums = [S::splat(0.0); T];
                 for _ in 0..job.units {
                     if T > 1 && job.cold && row == 0 {
-                        ahead::<S>(high, C::UNIT_BYTES);
-                        ahead::<S>(low, LOW_PLANE_BYTES);
+                        ahead::<S, T>(high, C::UNIT_BYTES);
+                        ahead::<S, T>(low, LOW_PLANE_BYTES);
                     }
                     let q = eights::<S>(high.add(4 * row), low.add(4 * row));
                     let scale = S::load_f16(high.add(256 + 2 * row).cast());
