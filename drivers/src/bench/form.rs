@@ -42,9 +42,8 @@ pub struct Row {
 /// What [`Engine::start`] and [`Engine::generate`] say.
 pub fn run(path: &Path, generate: usize, threads: usize) -> Result<Figures, EngineError> {
     let limits = Limits { context: CONTEXT, cache_tokens: CONTEXT, threads, ..Limits::default() };
-    // Guessing ahead would change how many passes a token takes; and no token may end an answer, so that all have the same
-    // length: a token costs more the more there is before it.
-    let engine = Engine::start_bare(path, Settings { limits, guesses: false, ..Settings::default() })?;
+    // Guessing ahead would change how many passes a token takes.
+    let engine = Engine::start_with(path, Settings { limits, guesses: false, ..Settings::default() })?;
     run_on(&engine, generate)
 }
 
@@ -78,7 +77,7 @@ fn run_on(engine: &Engine, generate: usize) -> Result<Figures, EngineError> {
         for place in 0..4 {
             let at = (place + round) % 4;
             let (_, grammar) = &forms()[at];
-            let content = format!("{}\nSay all that is to be said about this.", note(Language::English, 0, 5));
+            let content = format!("{}\nSay all that is to be said about this.", note(Language::English, at as u64, 5));
             let turns = vec![Turn::new("user", &content)];
             let request = Request { turns, max_tokens: generate, grammar: grammar.clone(), ..Request::default() };
             let mut first = None;
