@@ -21,6 +21,7 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
 use haechi_record::queue::Queue;
@@ -54,6 +55,21 @@ pub struct Feeds {
     answers: AtomicU64,
     signals: Arc<Signals>,
     bell: Sender<()>,
+    /// Dropped after `orders`: the taking thread ends when nobody can send any more.
+    _threads: Threads,
+}
+
+/// The threads that write, waited for when they are dropped: a process that ends while one is inside the database takes the
+/// cipher away under it.
+struct Threads(Vec<JoinHandle<()>>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        for thread in self.0.drain(..) {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
 }
 
 /// What the threads are told.
@@ -83,12 +99,13 @@ impl Feeds {
         clock: Clock,
     ) -> Result<Arc<Self>, IntakeError> {
         let feeds: Vec<Arc<FeedSettings>> = feeds.into_iter().map(Arc::new).collect();
+        let mut threads = Threads(Vec::new());
         let (orders, come) = mpsc::channel(ORDERS);
         let (bell, rung) = crossbeam_channel::bounded(1);
         let signals = Arc::<Signals>::default();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let taking = taking::Taking::new(queue.clone(), store.clone(), clock.clone(), bell.clone());
-        thread("feed-take").spawn(move || taking.run(come)).map_err(IntakeError::Feeds)?;
+        threads.0.push(thread("feed-take").spawn(move || taking.run(come)).map_err(IntakeError::Feeds)?);
         let filing = filing::Filing {
             queue,
             store,
@@ -99,10 +116,11 @@ impl Feeds {
             signals: signals.clone(),
             bell: rung,
         };
-        thread("feed-file").spawn(move || filing.run()).map_err(IntakeError::Feeds)?;
+        threads.0.push(thread("feed-file").spawn(move || filing.run()).map_err(IntakeError::Feeds)?);
         let in_hand = Arc::new(Semaphore::new(IN_HAND_KIB));
         let places = feeds.iter().map(|feed| Arc::new(Semaphore::new(feed.connections))).collect();
-        Ok(Arc::new(Self { feeds, orders, in_hand, places, clock, answers: AtomicU64::new(0), signals, bell }))
+        let answers = AtomicU64::new(0);
+        Ok(Arc::new(Self { feeds, orders, in_hand, places, clock, answers, signals, bell, _threads: threads }))
     }
 
     /// The feeds.
