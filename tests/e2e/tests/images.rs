@@ -54,23 +54,24 @@ fn images_are_imported_listed_previewed_and_asked_about() {
     assert!(std::fs::read(&out).unwrap().starts_with(b"\x89PNG"));
 }
 
+/// A site that takes images from PACS at a free port; `more`: what else stands in the section `[dicom]` and after it.
+fn listening(more: &str) -> (Site, u16) {
+    let site = Site::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::fs::create_dir_all(site.home()).unwrap();
+    let dicom = format!("[dicom]\nlisten = \"127.0.0.1:{port}\"\ncallers = [\"PACS@127.0.0.1\"]\n{more}");
+    std::fs::write(site.home().join("haechi.toml"), dicom).unwrap();
+    (site, port)
+}
+
 #[test]
 fn an_archive_with_a_certificate_sends_over_tls_and_others_are_not_heard() {
     if !has("storescu") {
         return;
     }
     let Some(data) = third_party_data() else { return };
-    let site = Site::new();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    std::fs::create_dir_all(site.home()).unwrap();
-    std::fs::write(
-        site.home().join("haechi.toml"),
-        // dcmtk of Debian speaks 1.2.
-        format!(
-            "[tls]\nallow-tls12 = true\n[dicom]\nlisten = \"127.0.0.1:{port}\"\ncallers = [\"PACS@127.0.0.1\"]\ntls = \"mutual\"\n"
-        ),
-    )
-    .unwrap();
+    // dcmtk of Debian speaks 1.2.
+    let (site, port) = listening("tls = \"mutual\"\n[tls]\nallow-tls12 = true\n");
     let mut appliance = site.up();
     let made = site.json(&["cert", "client", "pacs"]);
     let pem = made[0]["file"].as_str().unwrap();
@@ -108,14 +109,7 @@ fn an_archive_sends_through_the_door_and_the_study_outlives_a_kill() {
         return;
     }
     let Some(data) = third_party_data() else { return };
-    let site = Site::new();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    std::fs::create_dir_all(site.home()).unwrap();
-    std::fs::write(
-        site.home().join("haechi.toml"),
-        format!("[dicom]\nlisten = \"127.0.0.1:{port}\"\ncallers = [\"PACS@127.0.0.1\"]\n"),
-    )
-    .unwrap();
+    let (site, port) = listening("");
     let mut appliance = site.up();
     let send = |file: &str| {
         let file = data.join("dicom/pydicom").join(file);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::within;
 use crate::bench;
 use crate::cli::terminal;
 use crate::error::Failure;
@@ -27,14 +28,7 @@ pub(crate) struct Fhir {
 }
 
 pub(crate) fn run(args: &Fhir) -> Result<ExitCode, Failure> {
-    std::fs::create_dir(&args.work).map_err(|error| {
-        Failure::new("HAECHI-0132", format_args!("the benchmark's folder cannot be made: {error}"))
-            .file(&args.work)
-            .remedy("name another with --work, or remove what an earlier run left")
-    })?;
-    let figures = bench::fhir::run(args.patients, args.seed, &args.work);
-    let _ = std::fs::remove_dir_all(&args.work);
-    let figures = figures?;
+    let figures = within(&args.work, || bench::fhir::run(args.patients, args.seed, &args.work))?;
     if args.json {
         terminal::json(&figures)?;
         return Ok(ExitCode::SUCCESS);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::within;
 use crate::bench;
 use crate::cli::terminal;
 use crate::error::Failure;
@@ -40,11 +41,6 @@ pub(crate) struct MllpServer {
 }
 
 pub(crate) fn run(args: &Mllp) -> Result<ExitCode, Failure> {
-    std::fs::create_dir(&args.work).map_err(|error| {
-        Failure::new("HAECHI-0132", format_args!("the benchmark's folder cannot be made: {error}"))
-            .file(&args.work)
-            .remedy("name another with --work, or remove what an earlier run left")
-    })?;
     let order = bench::mllp::Order {
         messages: args.messages,
         connections: args.connections.max(1),
@@ -52,9 +48,7 @@ pub(crate) fn run(args: &Mllp) -> Result<ExitCode, Failure> {
         work: &args.work,
         peer: args.peer.as_deref(),
     };
-    let figures = bench::mllp::run(&order);
-    let _ = std::fs::remove_dir_all(&args.work);
-    let figures = figures?;
+    let figures = within(&args.work, || bench::mllp::run(&order))?;
     if args.json {
         terminal::json(&figures)?;
         return Ok(ExitCode::SUCCESS);

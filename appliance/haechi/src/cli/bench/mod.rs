@@ -4,7 +4,7 @@ mod engine;
 mod fhir;
 mod mllp;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -141,6 +141,18 @@ fn level(name: &str) -> Result<Level, String> {
     level.ok_or_else(|| format!("the names are {}", Level::ALL.map(Level::name).join(", ")))
 }
 
+/// Runs a benchmark in a folder that it makes before and removes after, whatever comes of it.
+fn within<T>(work: &Path, run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    std::fs::create_dir(work).map_err(|error| {
+        Failure::new("HAECHI-0132", format_args!("the benchmark's folder cannot be made: {error}"))
+            .file(work)
+            .remedy("name another with --work, or remove what an earlier run left")
+    })?;
+    let figures = run();
+    let _ = std::fs::remove_dir_all(work);
+    figures
+}
+
 pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
     match command {
         BenchCommand::Model { model, prompt, generate, threads, batch, level, pin, json } => {
@@ -189,14 +201,7 @@ pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, Failure> {
             }
         }
         BenchCommand::Import { patients, seed, work, json } => {
-            std::fs::create_dir(&work).map_err(|error| {
-                Failure::new("HAECHI-0132", format_args!("the benchmark's folder cannot be made: {error}"))
-                    .file(&work)
-                    .remedy("name another with --work, or remove what an earlier run left")
-            })?;
-            let runs = bench::import::run(patients, seed, &work);
-            let _ = std::fs::remove_dir_all(&work);
-            let runs = runs?;
+            let runs = within(&work, || bench::import::run(patients, seed, &work))?;
             if json {
                 terminal::json(&runs)?;
             } else {
