@@ -50,16 +50,17 @@ sys.exit(not (run["acknowledged_per_s"] >= 1000 and run["p99_ms"] < 50 and run["
 PY
 }
 
-# A day of a busy hospital at full speed: nothing lost, nothing twice, and memory as with a fiftieth of it. Some 12 GB of disk.
+# A day of a busy hospital, 1.5 million messages, at full speed (a connection that runs out of patients sends less than its
+# share, so more are asked for): nothing lost, nothing twice, and memory as with a fiftieth of it. Some 12 GB of disk.
 long_day() {
   rm -rf "$CACHE/bench"
-  "$HAECHI_BIN" bench mllp --messages 1500000 --connections 8 --work "$CACHE/bench" --json > "$CACHE/day.json" || return 1
+  "$HAECHI_BIN" bench mllp --messages 1600000 --connections 8 --work "$CACHE/bench" --json > "$CACHE/day.json" || return 1
   python3 - "$CACHE/day.json" <<'PY'
 import json, sys
 run = json.load(open(sys.argv[1]))
 print(f"{run['acknowledged_per_s']:.0f} messages/s acknowledged durably, p99 {run['p99_ms']:.1f} ms, {run['processed_per_s']:.0f} filed/s, "
       f"peak {run['peak_rss_bytes']/2**20:.0f} MiB, {run['lost']} lost, {run['duplicated']} duplicated, {run['dead']} dead letters")
-sys.exit(not (run["acknowledged_per_s"] >= 1000 and run["lost"] == run["duplicated"] == run["dead"] == 0
+sys.exit(not (run["acknowledged"] >= 1_500_000 and run["acknowledged_per_s"] >= 1000 and run["lost"] == run["duplicated"] == run["dead"] == 0
               and run["peak_rss_bytes"] < 160 << 20))
 PY
 }
