@@ -87,6 +87,13 @@ impl Home {
     pub(crate) fn certs_folder(&self) -> PathBuf {
         self.0.join("certs")
     }
+    /// What the appliance remembers of its backups, and the keys to write them.
+    pub(crate) fn backup_folder(&self) -> PathBuf {
+        self.0.join("backup")
+    }
+    pub(crate) fn backup_keys(&self) -> PathBuf {
+        self.backup_folder().join("keys.json")
+    }
     pub(crate) fn model_socket(&self) -> PathBuf {
         self.run_folder().join("model.sock")
     }

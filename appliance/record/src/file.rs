@@ -140,24 +140,62 @@ impl Encrypted {
     /// # Errors
     /// Those that keep the file from being read at all.
     pub(crate) fn check(&self) -> Result<Health, RecordError> {
-        self.read(|connection| {
-            // A power cut in the middle of a checkpoint tears pages of the file that stand whole in the log. The seals are
-            // looked for in the file alone, so the log goes into it first.
-            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-            let mut problems = Vec::new();
-            for pragma in ["PRAGMA cipher_integrity_check", "PRAGMA quick_check"] {
-                let mut statement = connection.prepare(pragma)?;
-                let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-                for row in rows {
-                    let row = row?;
-                    if row != "ok" {
-                        problems.push(row);
-                    }
-                }
-            }
-            Ok(Health { problems })
-        })
+        self.read(damage)
     }
+}
+
+fn damage(connection: &Connection) -> rusqlite::Result<Health> {
+    // A power cut in the middle of a checkpoint tears pages of the file that stand whole in the log. The seals are
+    // looked for in the file alone, so the log goes into it first.
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+    let mut problems = Vec::new();
+    for pragma in ["PRAGMA cipher_integrity_check", "PRAGMA quick_check"] {
+        let mut statement = connection.prepare(pragma)?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+        for row in rows {
+            let row = row?;
+            if row != "ok" {
+                problems.push(row);
+            }
+        }
+    }
+    Ok(Health { problems })
+}
+
+/// Keeps the main file of a database as it is while this lives, so that a copy of its bytes is one moment's: its log may grow,
+/// and is not put into the main file. Others read and write meanwhile.
+pub struct Pinned {
+    _connection: Connection,
+}
+
+impl std::fmt::Debug for Pinned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pinned")
+    }
+}
+
+/// Pins the database at `file`, which is one of this crate's (record, queue, terminology).
+///
+/// # Errors
+/// [`RecordError`]: wrong key, no such file.
+pub fn pin(file: &Path, key: &Key) -> Result<Pinned, RecordError> {
+    let opening = Opening { pragma_key: key.pragma(), options: OpenOptions::default() };
+    let connection = connect(file, &opening)?;
+    let failed = |error: rusqlite::Error| RecordError::of(file, &error);
+    // A transaction begins with its first read. What it sees may not be overwritten in the main file, so no checkpoint goes
+    // beyond it; what a checkpoint writes up to it stands in the log as well.
+    connection.execute_batch("BEGIN").map_err(failed)?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).map_err(failed)?;
+    Ok(Pinned { _connection: connection })
+}
+
+/// Looks for damage in the database at `file`, which may have any schema. For what was restored.
+///
+/// # Errors
+/// Those that keep the file from being read at all.
+pub fn check(file: &Path, key: &Key) -> Result<Health, RecordError> {
+    let opening = Opening { pragma_key: key.pragma(), options: OpenOptions::default() };
+    damage(&connect(file, &opening)?).map_err(|error| RecordError::of(file, &error))
 }
 
 /// Switches to the write-ahead log. Two processes that make a record at the same moment both want to; SQLite does not wait

@@ -23,3 +23,4 @@ pub mod terminology;
 pub mod units;
 
 pub use error::RecordError;
+pub use file::{Pinned, check, pin};

@@ -2,6 +2,7 @@
 //! one JSON document with `--json`.
 
 mod ask;
+mod backup;
 mod bench;
 mod bundle;
 mod cert;
@@ -70,6 +71,9 @@ pub(crate) enum Command {
     /// The site's certificates
     #[command(subcommand)]
     Cert(cert::CertCommand),
+    /// Encrypted copies of the site's state, and the way back
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     /// Make model files
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
@@ -123,6 +127,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Doctor(common) => doctor::run(&common),
         Command::Bench(command) => bench::run(command),
         Command::Cert(command) => cert::run(command),
+        Command::Backup(command) => backup::run(command),
         Command::Bundle(command) => bundle::run(command),
         Command::Terminology(command) => terminology::run(command),
         Command::Demo(command) => demo::run(command),
@@ -168,6 +173,12 @@ mod tests {
             "haechi bench prefix --model f --tokens 4000 --json",
             "haechi bench quoting --model f --json",
             "haechi bench make-model --shape l1-tiny --quant q4_k_m --out f --seed 2",
+            "haechi backup init --to d --home h",
+            "haechi backup create --to d --home h --with-models --json",
+            "haechi backup list --to d",
+            "haechi backup verify --to d --key f --scratch s",
+            "haechi backup prune --to d --keep 14",
+            "haechi backup restore --from d --home h --snapshot s --key f --json",
             "haechi bundle build --from d --quant q5_k_m --out f --imatrix i --json",
             "haechi cert list --json --home d",
             "haechi cert client lab --home d",

@@ -3,6 +3,7 @@
 //! A command reaches the site in one of two ways with the same result: [`Reach::Running`] asks the appliance that holds
 //! this home; [`Reach::Here`] opens the home itself when none runs.
 
+pub(crate) mod backup;
 mod feeds;
 mod local;
 mod model;
