@@ -140,6 +140,9 @@ impl Drop for Staged {
     }
 }
 
+/// Of one pack: where a piece begins, its bytes, and the places it goes to (number of the file, position in it).
+type Wanted = BTreeMap<u64, (u32, Vec<(usize, u64)>)>;
+
 /// Reads every pack once, from its beginning, and puts its pieces where they belong.
 fn write_pieces(
     folder: &Path,
@@ -149,8 +152,7 @@ fn write_pieces(
     files: &[File],
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), BackupError> {
-    // pack -> where in it -> (bytes, the places it goes to)
-    let mut wanted: Vec<BTreeMap<u64, (u32, Vec<(usize, u64)>)>> = vec![BTreeMap::new(); packs.len()];
+    let mut wanted: Vec<Wanted> = vec![Wanted::new(); packs.len()];
     let nonsense =
         || BackupError::Damaged { path: folder.to_owned(), why: "a snapshot names a pack it does not list".into() };
     for (number, facts) in all.iter().enumerate() {
