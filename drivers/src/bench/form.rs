@@ -15,6 +15,10 @@ use crate::grammar::Grammar;
 /// Rounds that are measured, after one that is not.
 const ROUNDS: usize = 5;
 const CONTEXT: u32 = 2048;
+/// Asks for a long answer: one without a form should be cut by its length as the others are, or the two would be compared
+/// at other lengths.
+const QUESTION: &str =
+    "Write a long story about this, of at least ten pages, with many people who talk with each other.";
 
 /// What was measured, one row for each form.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -77,7 +81,7 @@ fn run_on(engine: &Engine, generate: usize) -> Result<Figures, EngineError> {
         for place in 0..4 {
             let at = (place + round) % 4;
             let (_, grammar) = &forms()[at];
-            let content = format!("{}\nSay all that is to be said about this.", note(Language::English, at as u64, 5));
+            let content = format!("{}\n{QUESTION}", note(Language::English, at as u64, 5));
             let turns = vec![Turn::new("user", &content)];
             let request = Request { turns, max_tokens: generate, grammar: grammar.clone(), ..Request::default() };
             let mut first = None;

@@ -10,7 +10,7 @@ use super::isa::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::isa::{Avx2, Avx512};
 use super::isa::{Isa, Level, Portable};
-use super::product::META;
+use super::product::{META, TOKENS};
 
 /// Makes `$name(level, ...)` out of the generic `$generic::<Isa>(...)`: one function with the features of each level.
 macro_rules! dispatched {
@@ -145,6 +145,43 @@ unsafe fn quantize_block<S: Isa>(x: *const f32, place: Place) {
     }
 }
 
+/// [`quantize_block`] for the eight tokens of a tile of one row each, whose numbers lie at every `stride` from `x` on: to the
+/// bit what it is for each alone. `place` is that of the first; the tokens' f32 activations lie `floats_stride` apart.
+#[inline(always)]
+unsafe fn quantize_tile<S: Isa>(x: *const f32, stride: usize, place: Place, floats_stride: usize) {
+    // SAFETY: the caller's contract: 32 numbers at every `stride`, room for a block of each token at `place`.
+    unsafe {
+        let highest = S::highest_each(x, stride);
+        let (mut inverse, mut scale) = ([0.0; TOKENS], [0.0; TOKENS]);
+        for t in 0..TOKENS {
+            let highest = if highest[t] < 1e-30 { 0.0 } else { highest[t] };
+            inverse[t] = if highest > 0.0 { 127.0 / highest } else { 0.0 };
+            scale[t] = highest / 127.0;
+        }
+        let [first, second] = S::store_codes_each(place.codes, x, stride, &inverse);
+        // As in `beside`, for all tokens at once.
+        let mut floats = [[0.0; TOKENS]; 2];
+        let mut whole = [[0_i32; TOKENS]; 5];
+        for t in 0..TOKENS {
+            let sum = first[t] + second[t];
+            floats[0][t] = scale[t];
+            floats[1][t] = scale[t] * sum as f32;
+            whole[0][t] = -128 * sum;
+            whole[1][t] = -32 * first[t];
+            whole[2][t] = -32 * second[t];
+            whole[3][t] = -8 * sum;
+            whole[4][t] = -16 * sum;
+        }
+        place.meta.cast::<[[f32; TOKENS]; 2]>().write_unaligned(floats);
+        place.meta.add(2 * TOKENS).cast::<[[i32; TOKENS]; 5]>().write_unaligned(whole);
+        if !place.floats.is_null() {
+            for token in 0..TOKENS {
+                std::ptr::copy_nonoverlapping(x.add(token * stride), place.floats.add(token * floats_stride), BLOCK);
+            }
+        }
+    }
+}
+
 #[inline(always)]
 unsafe fn advance(place: Place) -> Place {
     Place {
@@ -224,6 +261,48 @@ unsafe fn norm_quantize_generic<S: Isa>(
             at += BLOCK;
         }
     }
+}
+#[inline(always)]
+unsafe fn norm_quantize_tile_generic<S: Isa>(
+    x: *const f32,
+    weight: *const f32,
+    count: usize,
+    epsilon: f32,
+    mut place: Place,
+) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let mut inverses = [0.0; TOKENS];
+        for (token, inverse) in inverses.iter_mut().enumerate() {
+            *inverse = inverse_norm::<S>(x.add(token * count), count, epsilon);
+        }
+        let mut blocks = [0.0_f32; TOKENS * BLOCK];
+        let mut at = 0;
+        while at < count {
+            for (token, &inverse) in inverses.iter().enumerate() {
+                let (from, to) = (x.add(token * count + at), blocks.as_mut_ptr().add(token * BLOCK));
+                let mut i = 0;
+                while i < BLOCK {
+                    let normed = S::mul(S::mul(S::load(from.add(i)), S::splat(inverse)), S::load(weight.add(at + i)));
+                    S::store(to.add(i), normed);
+                    i += S::LANES;
+                }
+            }
+            quantize_tile::<S>(blocks.as_ptr(), BLOCK, place, count);
+            place = advance(place);
+            at += BLOCK;
+        }
+    }
+}
+dispatched! {
+    /// [`norm_quantize`] for the eight tokens of a tile of one row each, one after another at `x`; `place` is the first's.
+    fn norm_quantize_tile = norm_quantize_tile_generic(
+        x: *const f32,
+        weight: *const f32,
+        count: usize,
+        epsilon: f32,
+        place: Place,
+    );
 }
 dispatched! {
     /// RMS norm of `count` numbers at `x` (a multiple of 32) times `weight`, to activations at `place`.
@@ -334,22 +413,28 @@ unsafe fn gate_quantize_generic<S: Isa>(
 ) {
     // SAFETY: the caller's contract.
     unsafe {
+        let mut blocks = [0.0_f32; TOKENS * BLOCK];
         for token in 0..tokens {
-            let from = from.add(64 * token);
-            let mut block = [0.0_f32; BLOCK];
+            let (from, to) = (from.add(64 * token), blocks.as_mut_ptr().add(BLOCK * token));
             let mut at = 0;
             while at < BLOCK {
                 // Sixteen rows of the gate, then sixteen of what it lets through.
                 let g = from.add(at / 16 * 32 + at % 16);
-                S::store(block.as_mut_ptr().add(at), gated::<S>(gate, S::load(g), S::load(g.add(16))));
+                S::store(to.add(at), gated::<S>(gate, S::load(g), S::load(g.add(16))));
                 at += S::LANES;
             }
-            quantize_block::<S>(block.as_ptr(), place.at_neighbour(token, floats_stride));
+        }
+        if tokens == TOKENS && place.rows == 1 {
+            quantize_tile::<S>(blocks.as_ptr(), BLOCK, place, floats_stride);
+            return;
+        }
+        for token in 0..tokens {
+            quantize_block::<S>(blocks.as_ptr().add(BLOCK * token), place.at_neighbour(token, floats_stride));
         }
     }
 }
 dispatched! {
-    /// 64 numbers at `from` for each of `tokens` tokens, as the products of two gate tiles and two up tiles interleaved leave
+    /// 64 numbers at `from` for each of `tokens` tokens, at most [`TOKENS`], as the products of two gate tiles and two up tiles interleaved leave
     /// them (16 gate, 16 up, 16 gate, 16 up), gated and as one block of activations to `place`, side by side there.
     fn gate_quantize = gate_quantize_generic(
         from: *const f32,
@@ -464,6 +549,46 @@ mod tests {
                         );
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tile_of_tokens_is_to_the_bit_what_each_is_alone() {
+        const COLUMNS: usize = 96;
+        for level in levels() {
+            let mut x = numbers(TOKENS * COLUMNS, 3.0);
+            x[COLUMNS..2 * COLUMNS].fill(0.0);
+            x[3 * COLUMNS + 40] = -1e6;
+            x[5 * COLUMNS..6 * COLUMNS].iter_mut().for_each(|x| *x *= 1e-33);
+            let weight = numbers(COLUMNS, 1.0);
+            let gates = numbers(TOKENS * 64, 9.0);
+            let room = || Activations::new(TOKENS, COLUMNS, Kept { rows: 1, floats: true }).unwrap();
+            let (together, alone) = ([room(), room()], [room(), room()]);
+            // SAFETY: all have eight tokens of so many numbers, and the views room for them.
+            unsafe {
+                let first = together[0].view(0).place(TOKENS, 0);
+                norm_quantize_tile(level, x.as_ptr(), weight.as_ptr(), COLUMNS, 1e-5, first);
+                let first = together[1].view(0).place(TOKENS, 0);
+                gate_quantize(level, gates.as_ptr(), TOKENS, Gate::Silu, first, COLUMNS);
+                for token in 0..TOKENS {
+                    let place = alone[0].view(0).place(TOKENS, token);
+                    norm_quantize(level, x.as_ptr().add(token * COLUMNS), weight.as_ptr(), COLUMNS, 1e-5, place);
+                    let place = alone[1].view(0).place(TOKENS, token);
+                    gate_quantize(level, gates.as_ptr().add(token * 64), 1, Gate::Silu, place, COLUMNS);
+                }
+            }
+            for (together, alone) in together.iter().zip(&alone) {
+                // SAFETY: eight tokens of so many numbers lie in both.
+                let bytes = |activations: &Activations| unsafe {
+                    let place = activations.view(0).place(TOKENS, 0);
+                    let meta = std::slice::from_raw_parts(place.meta.cast::<u32>(), TOKENS * COLUMNS / BLOCK * META);
+                    let floats = std::slice::from_raw_parts(place.floats.cast::<u32>(), TOKENS * COLUMNS);
+                    let codes = std::slice::from_raw_parts(place.codes, TOKENS * COLUMNS);
+                    (codes.to_vec(), meta.to_vec(), floats.to_vec())
+                };
+                assert!(bytes(alone).0.iter().any(|&code| code == 127 || code == -127));
+                assert_eq!(bytes(together), bytes(alone), "{level:?}");
             }
         }
     }

@@ -108,10 +108,11 @@ use codes::{Codes, MINUS_128, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, Side,
 /// What a low nibble adds is taken as its mean, 7.5, give or take: its variance is 21.25 (uniform), so the sum's is 21.25 times
 /// the sum over the blocks of (scale · activation scale)² · sum of squared codes. A bound is [`SIGMAS`] of its roots away.
 #[inline(always)]
-unsafe fn bounds_generic<S: Isa>(job: &Job, squares: *const f32) {
+unsafe fn bounds_generic<S: Isa>(job: &Job, squares: *const f32, best: &mut (f32, usize)) {
     // SAFETY: the caller's contract.
     unsafe {
         for tile in 0..job.tiles {
+            let mut highest = S::splat(f32::NEG_INFINITY);
             let mut row = 0;
             while row < TILE_ROWS {
                 let mut unit = job.weights.add(tile * job.tile_bytes);
@@ -129,16 +130,23 @@ unsafe fn bounds_generic<S: Isa>(job: &Job, squares: *const f32) {
                     unit = unit.add(Q4_0::UNIT_BYTES);
                 }
                 let away = S::mul(S::sqrt(variance), S::splat(SIGMAS * 4.609_772));
-                S::store(job.out.add(tile * TILE_ROWS + row), S::add(sum, away));
+                let upper = S::add(sum, away);
+                S::store(job.out.add(tile * TILE_ROWS + row), upper);
+                highest = S::max(highest, upper);
                 row += S::LANES;
+            }
+            let highest = S::highest(highest);
+            if highest > best.0 {
+                *best = (highest, tile);
             }
         }
     }
 }
 super::ops::dispatched! {
     /// Upper bounds of the logits of one token, from the high nibbles of [`Format::Q8Planes`] alone, to the job's `out`;
-    /// `squares` has for each block the activations' sum of squares.
-    fn bounds = bounds_generic(job: &Job, squares: *const f32);
+    /// `squares` has for each block the activations' sum of squares. `best` becomes the highest bound and its tile, if there is
+    /// one above it.
+    fn bounds = bounds_generic(job: &Job, squares: *const f32, best: &mut (f32, usize));
 }
 
 /// How far a bound lies from its estimate: of 10^9 likeliest tokens one lies beyond. The nibbles' spread is measured when a

@@ -122,14 +122,65 @@ impl<const BF16: bool> Isa for Avx512<BF16> {
     #[inline(always)]
     unsafe fn store_codes(to: *mut i8, from: *const f32, factor: __m512) -> [i32; 2] {
         unsafe {
-            let first = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(from), factor));
-            let second = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(from.add(16)), factor));
-            let codes = _mm256_set_m128i(_mm512_cvtepi32_epi8(second), _mm512_cvtepi32_epi8(first));
+            let codes = _mm512_castsi512_si256(codes([from, from], [factor, factor]));
             _mm256_storeu_si256(to.cast(), codes);
             let fours = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), codes);
             let pairs = _mm256_add_epi32(fours, _mm256_shuffle_epi32::<0b01_00_11_10>(fours));
             let sums = _mm256_add_epi32(pairs, _mm256_shuffle_epi32::<0b10_11_00_01>(pairs));
             [_mm256_extract_epi32::<0>(sums), _mm256_extract_epi32::<4>(sums)]
+        }
+    }
+    #[inline(always)]
+    unsafe fn highest_each(from: *const f32, stride: usize) -> [f32; 8] {
+        unsafe {
+            let mut eights = [_mm256_setzero_ps(); 8];
+            for (i, eight) in eights.iter_mut().enumerate() {
+                let from = from.add(i * stride);
+                let sixteen =
+                    _mm512_max_ps(_mm512_abs_ps(_mm512_loadu_ps(from)), _mm512_abs_ps(_mm512_loadu_ps(from.add(16))));
+                *eight = _mm256_max_ps(_mm512_castps512_ps256(sixteen), _mm512_extractf32x8_ps::<1>(sixteen));
+            }
+            // Neighbours change places and meet, three times: what is left of each vector is one number.
+            let mut twos = [_mm256_setzero_pd(); 4];
+            for (i, two) in twos.iter_mut().enumerate() {
+                let (a, b) = (eights[2 * i], eights[2 * i + 1]);
+                *two = _mm256_castps_pd(_mm256_max_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)));
+            }
+            let mut fours = [_mm256_setzero_ps(); 2];
+            for (i, four) in fours.iter_mut().enumerate() {
+                let (a, b) = (twos[2 * i], twos[2 * i + 1]);
+                let (low, high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+                *four = _mm256_max_ps(_mm256_castpd_ps(low), _mm256_castpd_ps(high));
+            }
+            let [first, second] = fours;
+            let each = _mm256_max_ps(
+                _mm256_permute2f128_ps::<0x20>(first, second),
+                _mm256_permute2f128_ps::<0x31>(first, second),
+            );
+            std::mem::transmute::<__m256, [f32; 8]>(each)
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_codes_each(to: *mut i8, from: *const f32, stride: usize, factors: &[f32; 8]) -> [[i32; 8]; 2] {
+        unsafe {
+            let mut fours = [_mm512_setzero_si512(); 4];
+            for (i, four) in fours.iter_mut().enumerate() {
+                let codes = codes(
+                    [from.add(i * stride), from.add((i + 4) * stride)],
+                    [_mm512_set1_ps(factors[i]), _mm512_set1_ps(factors[i + 4])],
+                );
+                _mm256_storeu_si256(to.add(32 * i).cast(), _mm512_castsi512_si256(codes));
+                _mm256_storeu_si256(to.add(32 * (i + 4)).cast(), _mm512_extracti64x4_epi64::<1>(codes));
+                *four = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), codes);
+            }
+            // A quarter of each vector becomes one sum.
+            let [a, b, c, d] = fours;
+            let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+            let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+            let sums = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+            // First halves of 0..4, second halves of 0..4, first halves of 4..8, second halves of 4..8.
+            let halves = _mm512_shuffle_i64x2::<0b11_01_10_00>(sums, sums);
+            std::mem::transmute::<__m512i, [[i32; 8]; 2]>(halves)
         }
     }
     #[inline(always)]
@@ -207,5 +258,22 @@ impl<const BF16: bool> Isa for Avx512<BF16> {
                 _mm512_fmadd_ps(high, _mm512_set1_ps(f32::from_bits(with & 0xffff_0000)), c)
             }
         }
+    }
+}
+
+/// The codes of two blocks of 32 numbers, each times its factor and rounded to a byte.
+#[expect(clippy::undocumented_unsafe_blocks, reason = "as above")]
+#[inline(always)]
+unsafe fn codes(from: [*const f32; 2], factors: [__m512; 2]) -> __m512i {
+    unsafe {
+        let mut pairs = [_mm512_setzero_si512(); 2];
+        for i in 0..2 {
+            let (a, b) = (_mm512_loadu_ps(from[i]), _mm512_loadu_ps(from[i].add(16)));
+            let (a, b) = (_mm512_mul_ps(a, factors[i]), _mm512_mul_ps(b, factors[i]));
+            pairs[i] = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
+        }
+        // What packing leaves in every quarter: four codes of each of the four vectors.
+        let order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+        _mm512_permutexvar_epi32(order, _mm512_packs_epi16(pairs[0], pairs[1]))
     }
 }

@@ -156,6 +156,41 @@ pub(super) trait Isa: Copy {
         }
     }
 
+    /// The greatest absolute value of each of eight blocks of 32 numbers, which lie at every `stride` from `from` on.
+    #[inline(always)]
+    unsafe fn highest_each(from: *const f32, stride: usize) -> [f32; 8] {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let mut each = [0.0; 8];
+            for (i, each) in each.iter_mut().enumerate() {
+                let from = from.add(i * stride);
+                let mut highest = Self::abs(Self::load(from));
+                let mut at = Self::LANES;
+                while at < 32 {
+                    highest = Self::max(highest, Self::abs(Self::load(from.add(at))));
+                    at += Self::LANES;
+                }
+                *each = Self::highest(highest);
+            }
+            each
+        }
+    }
+
+    /// [`Isa::store_codes`] for eight blocks, at every `stride` from `from` on, side by side at `to`: the sums of the first 16
+    /// bytes of each, and of the others.
+    #[inline(always)]
+    unsafe fn store_codes_each(to: *mut i8, from: *const f32, stride: usize, factors: &[f32; 8]) -> [[i32; 8]; 2] {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let mut halves = [[0; 8]; 2];
+            for (i, &factor) in factors.iter().enumerate() {
+                let [first, second] = Self::store_codes(to.add(32 * i), from.add(i * stride), Self::splat(factor));
+                (halves[0][i], halves[1][i]) = (first, second);
+            }
+            halves
+        }
+    }
+
     unsafe fn splat_i(x: i32) -> Self::I;
     unsafe fn sum_i(a: Self::I) -> i32;
     unsafe fn to_f(a: Self::I) -> Self::F;

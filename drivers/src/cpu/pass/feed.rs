@@ -1,5 +1,7 @@
 //! The feed-forward part: dense, or a mixture of experts.
 
+use std::ops::Range;
+
 use super::super::activation::{Activations, View};
 use super::super::config::{Experts, Groups, Scores};
 use super::super::format::BLOCK;
@@ -19,10 +21,12 @@ impl Pass<'_> {
             Feed::Dense(gated) => {
                 // SAFETY: token 0 exists.
                 let hidden = unsafe { self.scratch.hidden.view(0) };
-                let some = |blocks: std::ops::Range<usize>| {
-                    blocks.for_each(|block| self.hidden_block(member, gated, input, hidden, self.count(), block));
+                let some = |blocks: Range<usize>, tokens: Range<usize>| {
+                    for block in blocks {
+                        self.hidden_block(member, gated, input, hidden, tokens.clone(), self.count(), block);
+                    }
                 };
-                self.divide(member, gated.hidden() / BLOCK, 1, some);
+                self.pieces(member, gated.hidden() / BLOCK, 1, some);
                 self.add_product(member, &gated.down, hidden, layer.feed_after.as_deref());
             }
             Feed::Mixture { router, bias, experts, shared } => {
@@ -31,15 +35,25 @@ impl Pass<'_> {
         }
     }
 
-    /// 32 numbers of the hidden layer for `count` tokens of `input`.
-    fn hidden_block(&self, member: &Member<'_>, gated: &Gated, input: View, hidden: View, count: usize, block: usize) {
+    /// 32 numbers of the hidden layer for tokens `tokens` of the `count` tokens of `input`; the first begins a tile of tokens.
+    #[expect(clippy::too_many_arguments, reason = "what, of which tokens, from where to where")]
+    fn hidden_block(
+        &self,
+        member: &Member<'_>,
+        gated: &Gated,
+        input: View,
+        hidden: View,
+        tokens: Range<usize>,
+        count: usize,
+        block: usize,
+    ) {
         let rows = self.scratch.own[member.index].rows.pointer();
-        let mut token = 0;
-        while token < count {
+        let mut token = tokens.start;
+        while token < tokens.end {
             let width = input.together(count);
             // SAFETY: `rows` has 64 numbers for TOKENS tokens; input and hidden have every token, padded to whole tiles.
             unsafe {
-                let product = |matrix: &Matrix, tiles: std::ops::Range<usize>, at: usize| {
+                let product = |matrix: &Matrix, tiles: Range<usize>, at: usize| {
                     matrix.kernel(input, count)(&self.job(
                         matrix,
                         tiles,
@@ -126,18 +140,19 @@ impl Pass<'_> {
         let shared_hidden = unsafe { scratch.shared.view(0) };
         let shared_blocks = shared.map_or(0, |gated| gated.hidden() / BLOCK);
         let blocks = rules.feed_forward / BLOCK;
-        let some = |items: std::ops::Range<usize>| {
+        let some = |items: Range<usize>| {
             for item in items {
                 match (item.checked_sub(shared_blocks), shared) {
                     (None, Some(gated)) => {
-                        self.hidden_block(member, gated, input, shared_hidden, self.count(), item);
+                        self.hidden_block(member, gated, input, shared_hidden, 0..self.count(), self.count(), item);
                     }
                     (Some(item), _) => {
                         let group = &groups[item / blocks];
                         let from = if one { input } else { view(&scratch.gathered, group) };
                         let gated = &experts[group.expert];
                         let hidden = view(&scratch.hidden, group);
-                        self.hidden_block(member, gated, from, hidden, group.tokens.len(), item % blocks);
+                        let count = group.tokens.len();
+                        self.hidden_block(member, gated, from, hidden, 0..count, count, item % blocks);
                     }
                     (None, None) => {}
                 }
@@ -146,12 +161,12 @@ impl Pass<'_> {
         self.divide(member, shared_blocks + groups.len() * blocks, 1, some);
         let width = self.model.config.width;
         let rows = self.scratch.own[member.index].rows.pointer();
-        let down = |tiles: std::ops::Range<usize>| {
+        let down = |tiles: Range<usize>| {
             let columns = tiles.len() * TILE_ROWS;
             if let Some(gated) = shared {
                 let out = self.scratch.x.pointer();
                 let product = Product { matrix: &gated.down, input: shared_hidden, block: 0, out };
-                self.tiles(&product, tiles.clone(), self.count(), width, true);
+                self.tiles(&product, tiles.clone(), 0..self.count(), self.count(), width, true);
             }
             // Always in the order of the experts: a token's sum is the same whatever shares the pass.
             for group in &groups {

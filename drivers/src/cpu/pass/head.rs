@@ -73,19 +73,19 @@ impl Pass<'_> {
                     scale * scale * sum as f32
                 })
                 .collect();
-            product::bounds(self.level, &job, squares.as_ptr());
+            let mut best = (f32::NEG_INFINITY, 0);
+            product::bounds(self.level, &job, squares.as_ptr(), &mut best);
             let exact = |tile: usize| {
                 let out = logits.add(tile * TILE_ROWS);
                 head.kernels.of(1)(&self.job(head, tile..tile + 1, view, 0, 1, 0, out, head.rows, false));
             };
             let rows = |tile: usize| std::slice::from_raw_parts_mut(logits.add(tile * TILE_ROWS), TILE_ROWS);
-            let highest = |rows: &[f32]| rows.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             // The most promising tile first: what it really holds is the bar for all others.
-            let first = mine.clone().map(|tile| (highest(rows(tile)), tile)).max_by(|a, b| a.0.total_cmp(&b.0));
+            let first = (!mine.is_empty()).then_some(mine.start + best.1);
             let mut bar = f32::NEG_INFINITY;
-            if let Some((_, tile)) = first {
+            if let Some(tile) = first {
                 exact(tile);
-                bar = highest(rows(tile));
+                bar = rows(tile).iter().copied().fold(f32::NEG_INFINITY, f32::max);
             }
             self.scratch.bars.pointer().add(member.index * BAR_STRIDE).write(bar);
             member.barrier();
@@ -93,10 +93,11 @@ impl Pass<'_> {
             let bar = bars.fold(f32::NEG_INFINITY, f32::max);
             for tile in mine {
                 let rows = rows(tile);
-                if first.is_some_and(|(_, first)| first == tile) {
+                if first == Some(tile) {
                     continue;
                 }
-                if rows.iter().any(|&upper| upper >= bar || upper.is_nan()) {
+                // Without a way out early this is a few vectors; a bound that is no number rules nothing out.
+                if rows.iter().fold(false, |may, &upper| may | (upper >= bar) | upper.is_nan()) {
                     exact(tile);
                 } else {
                     rows.fill(f32::NEG_INFINITY);

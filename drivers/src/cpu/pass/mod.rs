@@ -38,6 +38,10 @@ const TILES_AT_ONCE: usize = 2;
 const FEW: usize = 32;
 /// Tokens that a thread takes at once in steps that go token by token.
 const TOKENS_AT_ONCE: usize = 8;
+/// Tokens of a prompt that all tiles are multiplied with before the next: their activations and results stay in the second
+/// cache, and threads, which take two tiles at a time, end a step together.
+const TOKENS_OF_A_PIECE: usize = 128;
+
 /// One sequence of the batch.
 struct Part<'a> {
     /// Its first token in the batch.
@@ -227,6 +231,29 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Does things `0..count`, such as tiles, with every token of the pass, then a barrier: as [`Pass::divide`], but where there
+    /// are many tokens a piece is `chunk` things with some of them.
+    fn pieces(
+        &self,
+        member: &Member<'_>,
+        count: usize,
+        chunk: usize,
+        mut some: impl FnMut(Range<usize>, Range<usize>),
+    ) {
+        let tokens = self.count();
+        if self.few() {
+            member.evenly(count, |things| some(things, 0..tokens));
+            return;
+        }
+        let chunks = count.div_ceil(chunk);
+        member.freely(chunks * tokens.div_ceil(TOKENS_OF_A_PIECE), 1, |pieces| {
+            for piece in pieces {
+                let (first, token) = (piece % chunks * chunk, piece / chunks * TOKENS_OF_A_PIECE);
+                some(first..count.min(first + chunk), token..tokens.min(token + TOKENS_OF_A_PIECE));
+            }
+        });
+    }
+
     /// `f` for each token of the pass; then a barrier.
     fn each_token(&self, member: &Member<'_>, f: impl Fn(usize)) {
         self.divide(member, self.count(), TOKENS_AT_ONCE, |tokens| tokens.for_each(&f));
@@ -281,7 +308,20 @@ impl<'a> Pass<'a> {
             one(own, 0);
             return own;
         }
-        self.each_token(member, |token| one(shared, token));
+        self.divide(member, count, TOKENS_AT_ONCE, |tokens| {
+            let whole = shared.rows == 1 && tokens.len() == TOKENS && tokens.start.is_multiple_of(TOKENS);
+            match norm {
+                Some(norm) if whole => {
+                    // SAFETY: as above, for all tokens of a tile.
+                    unsafe {
+                        let (x, place) = (from.add(tokens.start * columns), shared.place(count, tokens.start));
+                        let epsilon = self.model.config.epsilon;
+                        ops::norm_quantize_tile(self.level, x, norm.as_ptr(), columns, epsilon, place);
+                    }
+                }
+                _ => tokens.for_each(|token| one(shared, token)),
+            }
+        });
         shared
     }
 
@@ -291,14 +331,22 @@ impl<'a> Pass<'a> {
         self.codes(member, x.pointer(), width, norm, normed, &own_normed[member.index])
     }
 
-    /// Tiles `tiles` of a product for all `count` tokens of its input.
-    fn tiles(&self, product: &Product<'_>, tiles: Range<usize>, count: usize, out_stride: usize, add: bool) {
+    /// Tiles `tiles` of a product for tokens `tokens` of the `count` tokens of its input; the first begins a tile of tokens.
+    fn tiles(
+        &self,
+        product: &Product<'_>,
+        tiles: Range<usize>,
+        tokens: Range<usize>,
+        count: usize,
+        out_stride: usize,
+        add: bool,
+    ) {
         let Product { matrix, input, block, out } = *product;
         let kernel = matrix.kernel(input, count);
         let at_once = if count * input.rows > TOKENS { TILES_AT_ONCE } else { tiles.len() };
         for first in tiles.clone().step_by(at_once.max(1)) {
             let tiles = first..tiles.end.min(first + at_once);
-            for token in (0..count).step_by(input.together(count)) {
+            for token in tokens.clone().step_by(input.together(count)) {
                 // SAFETY: the input has `count` tokens padded to whole tiles, and so has what `out` points to.
                 unsafe {
                     let out = out.add(token * out_stride + first * TILE_ROWS);
@@ -340,26 +388,26 @@ impl<'a> Pass<'a> {
             out,
             out_stride,
             add,
-            // The first tokens fetch them, the others find them in a cache.
-            cold: token == 0,
+            // The first tokens of a piece fetch them, the others find them in a cache.
+            cold: token.is_multiple_of(TOKENS_OF_A_PIECE),
         }
     }
 
     /// Several products over the tokens of the pass; then a barrier.
     fn products(&self, member: &Member<'_>, products: &[Product<'_>], out_stride: usize, add: bool) {
         let total = products.iter().map(|product| product.matrix.tiles()).sum();
-        let some = |wanted: Range<usize>| {
+        let some = |wanted: Range<usize>, tokens: Range<usize>| {
             let mut begin = 0;
             for product in products {
                 let tiles = product.matrix.tiles();
                 let (from, to) = (wanted.start.max(begin), wanted.end.min(begin + tiles));
                 if from < to {
-                    self.tiles(product, from - begin..to - begin, self.count(), out_stride, add);
+                    self.tiles(product, from - begin..to - begin, tokens.clone(), self.count(), out_stride, add);
                 }
                 begin += tiles;
             }
         };
-        self.divide(member, total, TILES_AT_ONCE, some);
+        self.pieces(member, total, TILES_AT_ONCE, some);
     }
 
     /// Adds `matrix` times `input` to the residual stream, through `after` if there is such a norm.

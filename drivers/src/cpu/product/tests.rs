@@ -242,7 +242,10 @@ fn bounds_hold_the_logits() {
                 cold: true,
             };
             let squares: Vec<f32> = seen.chunks(BLOCK).map(|block| block.iter().map(|x| x * x).sum()).collect();
-            bounds(level, &job, squares.as_ptr());
+            let mut best = (f32::NEG_INFINITY, usize::MAX);
+            bounds(level, &job, squares.as_ptr(), &mut best);
+            let (row, _) = upper.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
+            assert_eq!(best, (upper[row], row / TILE_ROWS), "{level:?}");
         }
         let highest = exact.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         assert!(exact.iter().zip(&upper).all(|(exact, upper)| exact <= upper), "{level:?}");
