@@ -109,6 +109,26 @@ impl Store {
         self.shared.write(|transaction| f(&mut Writer::new(transaction, self.shared.path())))
     }
 
+    /// How many transactions this process has written by [`Store::write`] and [`Store::write_or`]. Asked before reading, it is
+    /// what [`Store::write_since`] needs to know whether what was read still stands.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.shared.written()
+    }
+
+    /// [`Store::write`] for what was worked out from the record as it stood when [`Store::written`] said `written`. `None`:
+    /// somebody else has written since, and nothing was done. It does not count itself: a caller knows what it wrote.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn write_since<T>(
+        &self,
+        written: u64,
+        f: impl FnOnce(&mut Writer<'_>) -> Result<T, RecordError>,
+    ) -> Result<Option<T>, RecordError> {
+        self.shared.write_since(written, |transaction| f(&mut Writer::new(transaction, self.shared.path())))
+    }
+
     /// Lends a reading connection.
     fn read<T>(&self, f: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, RecordError> {
         self.shared.read(f)
