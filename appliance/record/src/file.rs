@@ -99,7 +99,13 @@ impl Encrypted {
             return Err(RecordError::NotWritable { path: file.to_owned(), what });
         }
         migrations::migrate(&mut writer, file, steps)?;
-        Ok(Self { path: file.to_owned(), opening, writer: Mutex::new(writer), readers: Mutex::default(), written: AtomicU64::new(0) })
+        Ok(Self {
+            path: file.to_owned(),
+            opening,
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            written: AtomicU64::new(0),
+        })
     }
 
     /// Where it lies.
@@ -218,10 +224,10 @@ fn connect(file: &Path, opening: &Opening) -> Result<Connection, RecordError> {
         Synchronous::Full => "FULL",
         Synchronous::Off => "OFF",
     };
-    // 16 MiB of cache a connection and a checkpoint every 8 MiB of log keep memory flat while a hospital is loaded.
+    // 12 MiB of cache a connection and a checkpoint every 8 MiB of log keep memory flat while a hospital is loaded.
     connection
         .execute_batch(&format!(
-            "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;
+            "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA cache_size = -12288;
              PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 2048; PRAGMA trusted_schema = OFF;"
         ))
         .map_err(failed)?;

@@ -88,7 +88,7 @@ impl Store {
         let encrypted = Encrypted::open(file, key, options, migrations::RECORD)?;
         {
             let mut writer = encrypted.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            facets::refresh(&mut writer).map_err(|error| RecordError::of(file, &error))?;
+            tune(&writer).and_then(|()| facets::refresh(&mut writer)).map_err(|error| RecordError::of(file, &error))?;
         }
         Ok(Self { shared: Arc::new(encrypted) })
     }
@@ -133,6 +133,12 @@ impl Store {
     fn read<T>(&self, f: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, RecordError> {
         self.shared.read(f)
     }
+}
+
+/// What the writer needs more of than readers: a batch of messages touches a few thousand pages, and a page that is changed
+/// again before the log is copied into the file is copied once. 32 MiB of pages, 64 MiB of log.
+fn tune(writer: &Connection) -> rusqlite::Result<()> {
+    writer.execute_batch("PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 16384;")
 }
 
 #[cfg(test)]

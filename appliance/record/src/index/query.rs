@@ -146,7 +146,7 @@ impl Condition {
                 said.iter().any(|text| any.iter().any(|asked| text.starts_with(asked)))
             }
             Test::Reference(any) => {
-                values.any(|value| matches!(value, Value::Reference(full, id) if any.iter().any(|one| one.is(full, id))))
+                values.any(|value| matches!(value, Value::Reference(full, id, _) if any.iter().any(|one| one.is(full, id))))
             }
             Test::ReferenceIdentifier(any) => values.any(
                 |value| matches!(value, Value::ReferenceIdentifier(system, code) if any.iter().any(|one| one.is(system, code))),
