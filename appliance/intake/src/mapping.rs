@@ -12,8 +12,8 @@ use crate::hl7::{self, Hl7Settings, Mapped};
 use crate::working::guarded;
 
 /// Committed resources kept by [`Mapping::keep_recent`], and their bytes.
-const MOST_KEPT: usize = 6000;
-const MOST_KEPT_BYTES: usize = 8 << 20;
+const MOST_KEPT: usize = 12_000;
+const MOST_KEPT_BYTES: usize = 12 << 20;
 
 /// What became of a message while it was read.
 pub(crate) enum Message {
@@ -138,4 +138,31 @@ struct Named {
 fn type_and_id(json: &[u8]) -> Option<(String, String)> {
     let named: Named = serde_json::from_slice(json).ok()?;
     Some((named.resource_type, named.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_and_what_is_not_committed_is_kept() {
+        let mut mapping = Mapping::default();
+        let resource: Arc<[u8]> = vec![b'x'; 1000].into();
+        for number in 0..100u64 {
+            let committed = number.saturating_sub(2);
+            mapping.keep_recent(committed);
+            assert!(mapping.ahead.len() < MOST_KEPT && mapping.bytes < MOST_KEPT_BYTES, "{}", mapping.ahead.len());
+            for one in 0..500 {
+                let key = ("Observation".to_owned(), format!("{number}-{one}"));
+                mapping.ahead.insert(key, (Arc::clone(&resource), number));
+                mapping.bytes += resource.len();
+            }
+            mapping.seen.insert([u8::try_from(number).unwrap(); 32], number);
+            let uncommitted = mapping.ahead.values().filter(|(_, job)| *job >= committed).count() as u64;
+            assert_eq!(uncommitted, 500 * (number + 1 - committed));
+        }
+        mapping.keep_recent(98);
+        assert!(mapping.ahead.len() > 2000, "what came last is read from the record no more");
+        assert_eq!(mapping.seen.len(), 2, "the record knows what is committed");
+    }
 }

@@ -136,9 +136,9 @@ impl Store {
 }
 
 /// What the writer needs more of than readers: a batch of messages touches a few thousand pages, and a page that is changed
-/// again before the log is copied into the file is copied once. 32 MiB of pages, 64 MiB of log.
+/// again before the log is copied into the file is copied once. 24 MiB of pages, 64 MiB of log.
 fn tune(writer: &Connection) -> rusqlite::Result<()> {
-    writer.execute_batch("PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 16384;")
+    writer.execute_batch("PRAGMA cache_size = -24576; PRAGMA wal_autocheckpoint = 16384;")
 }
 
 #[cfg(test)]

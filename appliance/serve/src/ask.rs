@@ -79,7 +79,9 @@ fn link(address: &str, own: &[(String, String)], after: Option<&Position>) -> St
     if pairs.is_empty() { address.to_owned() } else { format!("{address}?{}", pairs.join("&")) }
 }
 
-fn escaped(text: &str) -> String {
+/// Text as part of an address: everything but letters and digits as `%XX`.
+#[must_use]
+pub fn escaped(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 

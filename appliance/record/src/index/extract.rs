@@ -165,18 +165,39 @@ fn take(node: &Json<'_>, param: &Param, at: u16, resolve: &dyn Fn(&str) -> Optio
             }
         }
         Kind::String => words(node, at, out),
-        Kind::Quantity => {
-            if let Some(value) = node.get("value").and_then(Json::primitive).and_then(|text| text.parse::<f64>().ok()) {
-                let number = |name| node.string(name).map_or(0, |text| number_of(&[text]));
-                put(out, at, 6, &[value.to_bits(), number("system"), number("code"), number("unit")]);
-            }
-        }
+        Kind::Quantity => quantity(node, at, out),
         Kind::Uri => {
             if let Some(text) = node.text() {
                 push_text(out, at, 7, text);
             }
         }
+        // Asked seldom, and as large as the rest together: read from the resource itself, see [`pairs`].
+        Kind::CodeQuantity | Kind::CodeConcept => {}
     }
+}
+
+/// What a composite parameter compares in one element, packed.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) codes: Vec<u8>,
+    pub(crate) values: Vec<u8>,
+}
+
+/// What a composite parameter compares in a resource.
+pub(crate) fn pairs(raw: &[u8], param: &Param) -> Vec<Pair> {
+    let mut found = Vec::new();
+    let Some(root) = Json::parse(raw) else { return found };
+    each(&root, param, &mut |node| {
+        let (mut codes, mut values) = (Vec::new(), Vec::new());
+        node.items("code").iter().for_each(|code| token(code, 0, &mut codes));
+        if param.kind == Kind::CodeConcept {
+            node.items("valueCodeableConcept").iter().for_each(|concept| token(concept, 0, &mut values));
+        } else {
+            node.items("valueQuantity").iter().for_each(|one| quantity(one, 0, &mut values));
+        }
+        found.push(Pair { codes, values });
+    });
+    found
 }
 
 fn token(node: &Json<'_>, at: u16, out: &mut Vec<u8>) {
@@ -198,6 +219,13 @@ fn token(node: &Json<'_>, at: u16, out: &mut Vec<u8>) {
             }
         }
         _ => {}
+    }
+}
+
+fn quantity(node: &Json<'_>, at: u16, out: &mut Vec<u8>) {
+    if let Some(value) = node.get("value").and_then(Json::primitive).and_then(|text| text.parse::<f64>().ok()) {
+        let number = |name| node.string(name).map_or(0, |text| number_of(&[text]));
+        put(out, at, 6, &[value.to_bits(), number("system"), number("code"), number("unit")]);
     }
 }
 

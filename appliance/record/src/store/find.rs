@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use super::reader::{instant, joined, survivor};
 use super::{Store, Writer};
 use crate::error::RecordError;
-use crate::index::extract::{self, Value, Values, global_key, place_of, reference_key};
+use crate::index::extract::{Value, Values, global_key, place_of, reference_key};
 use crate::index::params::{self, Param, TypeParams};
 use crate::index::query::{Condition, Match, Target, Test};
 use crate::index::text::fold;
@@ -257,15 +257,15 @@ fn find(connection: &Connection, search: &Search) -> rusqlite::Result<Page> {
             .iter()
             .all(|any| any.iter().any(|(prefix, asked)| came.answers(*prefix, *asked, search.now)));
         let mut broken = None;
-        let mut words = |at: u16| match (raw_of(connection, row), table.get(at)) {
-            (Ok(raw), Some(param)) => extract::displays(&raw, param),
-            (Err(error), _) => {
+        let mut raw = || match raw_of(connection, row) {
+            Ok(raw) => raw,
+            Err(error) => {
                 broken = Some(error);
                 Vec::new()
             }
-            _ => Vec::new(),
         };
-        let answers = in_time && conditions.iter().all(|condition| condition.answers(packed, search.now, &mut words));
+        let answers =
+            in_time && conditions.iter().all(|condition| condition.answers(packed, search.now, table, &mut raw));
         if let Some(error) = broken {
             return Err(error);
         }
@@ -409,7 +409,7 @@ fn way(
     for length in LENGTHS {
         for condition in conditions {
             let Some(param) = table.get(condition.param) else { continue };
-            if let Some(rows) = entry(connection, condition, param, length)? {
+            if let Some(rows) = entry(connection, condition, table, param, length)? {
                 return Ok(Way::Rows(sorted(rows)));
             }
         }
@@ -418,8 +418,21 @@ fn way(
 }
 
 /// The rows that a condition has in a global index; `None`: it has no entry there, or a longer one than `length`.
-fn entry(connection: &Connection, condition: &Condition, param: &Param, length: usize) -> rusqlite::Result<Rows> {
+fn entry(
+    connection: &Connection,
+    condition: &Condition,
+    table: &TypeParams,
+    param: &Param,
+    length: usize,
+) -> rusqlite::Result<Rows> {
     match &condition.test {
+        // Its code leads in where codes alone are indexed.
+        Test::Composite(any) if param.name.starts_with("code-") => match table.find("code") {
+            Some((_, code)) if code.keyed && any.iter().all(|(token, _)| token.code.is_some()) => {
+                by_key(connection, any.iter().filter_map(|(token, _)| Some(global_key(code, token.code?))), length)
+            }
+            _ => Ok(None),
+        },
         Test::Token { not: false, any } if param.keyed && any.iter().all(|token| token.code.is_some()) => {
             by_key(connection, any.iter().filter_map(|token| Some(global_key(param, token.code?))), length)
         }
