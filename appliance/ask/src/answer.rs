@@ -17,6 +17,10 @@ pub struct Answer {
     pub citations: Vec<Citation>,
     /// When the newest data used for this patient was received, RFC 3339 in the site's time zone. `None` only where no patient is asked.
     pub as_of: Option<String>,
+    /// Each feed that brought something about this patient, and when its newest message in the record came, RFC 3339 in the
+    /// site's time zone. Filled in by whoever knows the feeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feeds: Vec<(String, String)>,
     /// What the reader must know besides: rejected items, silent feeds, conflicts.
     pub warnings: Vec<String>,
     /// Sentences that the gate held back.

@@ -106,6 +106,7 @@ pub fn answer_plan(
         claims: writing.claims,
         citations: writing.numbered.citations,
         as_of: Some(as_of(context)),
+        feeds: Vec::new(),
         warnings,
         dropped: writing.dropped,
         model: used_model.and_then(Model::info),

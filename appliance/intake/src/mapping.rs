@@ -11,6 +11,10 @@ use sha2::{Digest as _, Sha256};
 use crate::hl7::{self, Hl7Settings, Mapped};
 use crate::working::guarded;
 
+/// Committed resources kept by [`Mapping::keep_recent`], and their bytes.
+const MOST_KEPT: usize = 12_000;
+const MOST_KEPT_BYTES: usize = 12 << 20;
+
 /// What became of a message while it was read.
 pub(crate) enum Message {
     /// Mapped, and the line on which it begins.
@@ -33,6 +37,8 @@ pub(crate) struct Mapping {
     seen: HashMap<[u8; 32], u64>,
     /// What was committed when the two were last gone through.
     forgotten: u64,
+    /// Bytes of the resources in `ahead`.
+    bytes: usize,
 }
 
 impl Mapping {
@@ -70,7 +76,9 @@ impl Mapping {
         self.seen.insert(digest, number);
         for resource in &mapped.resources {
             if let Some(key) = type_and_id(&resource.json) {
-                self.ahead.insert(key, (resource.json.as_slice().into(), number));
+                self.bytes += resource.json.len();
+                let before = self.ahead.insert(key, (resource.json.as_slice().into(), number));
+                self.bytes -= before.map_or(0, |(json, _)| json.len());
             }
         }
         Message::Mapped(digest, mapped, piece.line)
@@ -83,8 +91,28 @@ impl Mapping {
             return;
         }
         self.forgotten = committed;
-        self.ahead.retain(|_, (_, number)| *number >= committed);
-        self.seen.retain(|_, number| *number >= committed);
+        self.forget(committed);
+    }
+
+    /// Keeps what is committed for as long as there is room: a patient about whom messages come is read from the record once.
+    /// For a caller who knows that nobody else writes.
+    pub(crate) fn keep_recent(&mut self, committed: u64) {
+        if self.ahead.len() < MOST_KEPT && self.bytes < MOST_KEPT_BYTES {
+            self.seen.retain(|_, number| *number >= committed);
+            return;
+        }
+        let oldest = self.ahead.values().map(|(_, number)| *number).min().unwrap_or(committed);
+        self.forget(oldest.saturating_add(committed.saturating_sub(oldest) / 2 + 1).min(committed));
+        if self.ahead.len() >= MOST_KEPT || self.bytes >= MOST_KEPT_BYTES {
+            self.forget(committed);
+        }
+    }
+
+    /// Forgets jobs below `number`.
+    fn forget(&mut self, before: u64) {
+        self.ahead.retain(|_, (_, number)| *number >= before);
+        self.seen.retain(|_, number| *number >= before);
+        self.bytes = self.ahead.values().map(|(json, _)| json.len()).sum();
     }
 }
 
@@ -110,4 +138,31 @@ struct Named {
 fn type_and_id(json: &[u8]) -> Option<(String, String)> {
     let named: Named = serde_json::from_slice(json).ok()?;
     Some((named.resource_type, named.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_and_what_is_not_committed_is_kept() {
+        let mut mapping = Mapping::default();
+        let resource: Arc<[u8]> = vec![b'x'; 1000].into();
+        for number in 0..100u64 {
+            let committed = number.saturating_sub(2);
+            mapping.keep_recent(committed);
+            assert!(mapping.ahead.len() < MOST_KEPT && mapping.bytes < MOST_KEPT_BYTES, "{}", mapping.ahead.len());
+            for one in 0..500 {
+                let key = ("Observation".to_owned(), format!("{number}-{one}"));
+                mapping.ahead.insert(key, (Arc::clone(&resource), number));
+                mapping.bytes += resource.len();
+            }
+            mapping.seen.insert([u8::try_from(number).unwrap(); 32], number);
+            let uncommitted = mapping.ahead.values().filter(|(_, job)| *job >= committed).count() as u64;
+            assert_eq!(uncommitted, 500 * (number + 1 - committed));
+        }
+        mapping.keep_recent(98);
+        assert!(mapping.ahead.len() > 2000, "what came last is read from the record no more");
+        assert_eq!(mapping.seen.len(), 2, "the record knows what is committed");
+    }
 }

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(crate) struct Encrypted {
     opening: Opening,
     pub(crate) writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// Counts the transactions that are committed, but for those of [`Encrypted::write_since`].
+    written: AtomicU64,
 }
 
 /// What every further connection needs.
@@ -96,7 +99,13 @@ impl Encrypted {
             return Err(RecordError::NotWritable { path: file.to_owned(), what });
         }
         migrations::migrate(&mut writer, file, steps)?;
-        Ok(Self { path: file.to_owned(), opening, writer: Mutex::new(writer), readers: Mutex::default() })
+        Ok(Self {
+            path: file.to_owned(),
+            opening,
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            written: AtomicU64::new(0),
+        })
     }
 
     /// Where it lies.
@@ -117,7 +126,31 @@ impl Encrypted {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let result = f(&transaction)?; // dropping the transaction rolls back
         transaction.commit().map_err(failed)?;
+        self.written.fetch_add(1, Ordering::AcqRel);
         Ok(result)
+    }
+
+    /// How many transactions of this process were committed by [`Encrypted::write`]. What is read after it was asked shows
+    /// all of them.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// [`Encrypted::write`], if nothing was written by it since `written` was asked; `None`, and nothing done, if so.
+    pub(crate) fn write_since<T, E: From<RecordError>>(
+        &self,
+        written: u64,
+        f: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        let mut connection = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.written() != written {
+            return Ok(None);
+        }
+        let failed = |error: rusqlite::Error| RecordError::of(&self.path, &error);
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let result = f(&transaction)?; // as above
+        transaction.commit().map_err(failed)?;
+        Ok(Some(result))
     }
 
     /// Lends a reading connection.
@@ -229,10 +262,10 @@ fn connect(file: &Path, opening: &Opening) -> Result<Connection, RecordError> {
         Synchronous::Full => "FULL",
         Synchronous::Off => "OFF",
     };
-    // 16 MiB of cache a connection and a checkpoint every 8 MiB of log keep memory flat while a hospital is loaded.
+    // 12 MiB of cache a connection and a checkpoint every 8 MiB of log keep memory flat while a hospital is loaded.
     connection
         .execute_batch(&format!(
-            "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;
+            "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA cache_size = -12288;
              PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 2048; PRAGMA trusted_schema = OFF;"
         ))
         .map_err(failed)?;

@@ -53,7 +53,7 @@ pub(crate) fn search(api: &Api, asked: &Asked, kind: &str, patient: Option<&str>
     let find = |search: &Search| api.store.find(search).map_err(Fail::from);
     let mut query = read(kind, text, strict, (api.settings.now)().as_millisecond(), &find)?;
     query.search.patient = patient.map(str::to_owned);
-    let page = api.store.find(&query.search)?;
+    let page = affordable(api.store.find(&query.search)?)?;
     let mut entries: Vec<Entry<'_>> = page.found.iter().map(|found| Entry { found, mode: Mode::Match }).collect();
     let more = included(api, &page.found, &query.includes)?;
     entries.extend(more.iter().map(|found| Entry { found, mode: Mode::Include }));
@@ -79,7 +79,9 @@ fn link(address: &str, own: &[(String, String)], after: Option<&Position>) -> St
     if pairs.is_empty() { address.to_owned() } else { format!("{address}?{}", pairs.join("&")) }
 }
 
-fn escaped(text: &str) -> String {
+/// Text as part of an address: everything but letters and digits as `%XX`.
+#[must_use]
+pub fn escaped(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
@@ -344,5 +346,23 @@ pub(crate) fn named(kind: &str, text: &str, now: i64, find: Find<'_>) -> Result<
     if search.conditions.is_empty() && search.ids.is_empty() {
         return Err(Fail::invalid("a conditional request must name at least one search parameter"));
     }
-    Ok(find(&search)?.found)
+    let page = affordable(find(&search)?)?;
+    if page.found.len() < search.limit && page.next.is_some() {
+        return Err(too_costly()); // the rest was not looked at: whether there is another one is not known
+    }
+    Ok(page.found)
+}
+
+/// A page, unless it would have cost too much.
+fn affordable(page: Page) -> Result<Page, Fail> {
+    if page.is_too_costly { Err(too_costly()) } else { Ok(page) }
+}
+
+fn too_costly() -> Fail {
+    Fail::new(
+        StatusCode::BAD_REQUEST,
+        "too-costly",
+        "HAECHI-0740",
+        "the search would look at too many resources; name a patient, an identifier or a code, or leave out `_sort` and the total and take page after page",
+    )
 }

@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use haechi_intake::dicom::Archive;
+use haechi_intake::dicom::OpenArchive;
 use haechi_record::store::Store;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -39,13 +40,22 @@ pub struct Settings {
     pub origin: Option<String>,
     /// `http` or `https`, where no origin is set.
     pub scheme: &'static str,
+    /// The watched folder, for `$import`; `None`: there is none.
+    pub watched: Option<PathBuf>,
     /// What a resource counts as received at, and what "about" is measured from.
     pub now: fn() -> Timestamp,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { tokens: Vec::new(), max_body_bytes: 32 << 20, origin: None, scheme: "http", now: Timestamp::now }
+        Self {
+            tokens: Vec::new(),
+            max_body_bytes: 32 << 20,
+            origin: None,
+            scheme: "http",
+            watched: None,
+            now: Timestamp::now,
+        }
     }
 }
 
@@ -55,7 +65,7 @@ pub struct Api {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
     /// Where DICOM objects go; `None`: they are not taken.
-    images: Option<Archive>,
+    images: Option<Arc<dyn OpenArchive>>,
     working: Semaphore,
 }
 
@@ -66,10 +76,10 @@ impl Api {
         Self { store, settings, images: None, working: Semaphore::new(AT_ONCE) }
     }
 
-    /// With a place for DICOM objects that are sent by STOW-RS.
+    /// With a place for DICOM objects that are sent by STOW-RS, opened when the first one comes.
     #[must_use]
-    pub fn with_images(self, archive: Archive) -> Self {
-        Self { images: Some(archive), ..self }
+    pub fn with_images(self, images: Arc<dyn OpenArchive>) -> Self {
+        Self { images: Some(images), ..self }
     }
 
     /// Serves one connection until the peer or a time-out ends it. `peer`: for the log alone.
@@ -155,12 +165,12 @@ impl Api {
                 "this address needs a bearer token that the site has configured",
             ));
         }
-        if let (Some(archive), Some(study)) = (&self.images, stow::study_in(&asked.path)) {
+        if let (Some(images), Some(study)) = (&self.images, stow::study_in(&asked.path)) {
             if asked.method != Method::POST {
                 return Err(Fail::method());
             }
             let order = stow::Order {
-                archive: archive.clone(),
+                images: Arc::clone(images),
                 study: study.map(str::to_owned),
                 content_type: asked.content_type,
                 source: format!("STOW-RS {}", peer.ip()),

@@ -7,13 +7,14 @@
 //! are compared (`haechi_record::index`).
 //!
 //! Reading order: [`outcome`] (every refusal), `http` (a connection), `route` (which address means what), `ask` (searches),
-//! `bundle` (answers of many), `change` (one resource written), `exchange` (batch and transaction), `patch`, `matching`, `metadata`, `stow` (DICOM objects).
+//! `bundle` (answers of many), `change` (one resource written), `exchange` (batch and transaction), `import` (bulk import), `patch`, `matching`, `metadata`, `stow` (DICOM objects).
 
 mod ask;
 mod bundle;
 mod change;
 mod exchange;
 mod http;
+mod import;
 mod matching;
 mod metadata;
 pub mod outcome;
@@ -21,5 +22,6 @@ mod patch;
 mod route;
 mod stow;
 
+pub use ask::escaped;
 pub use http::{Api, Settings};
 pub use route::{Asked, Reply};

@@ -14,7 +14,7 @@ pub(crate) fn statement(api: &Api, asked: &Asked) -> Vec<u8> {
     let resources: Vec<Value> =
         types::TYPES.iter().filter(|kind| !NOT_KEPT.contains(kind)).map(|kind| resource(kind)).collect();
     let date = (api.settings.now)().strftime("%Y-%m-%d").to_string();
-    let statement = json!({
+    let mut statement = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": date,
@@ -31,6 +31,11 @@ pub(crate) fn statement(api: &Api, asked: &Asked) -> Vec<u8> {
             "interaction": [{"code": "transaction"}, {"code": "batch"}],
         }],
     });
+    if api.settings.watched.is_some() {
+        // HL7 has no definition of it yet; the address is that of the draft.
+        let definition = "https://github.com/smart-on-fhir/bulk-import/blob/master/import.md";
+        statement["rest"][0]["operation"] = json!([{"name": "import", "definition": definition}]);
+    }
     statement.to_string().into_bytes()
 }
 

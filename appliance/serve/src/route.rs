@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::http::Api;
 use crate::outcome::Fail;
-use crate::{ask, bundle, change, exchange, matching, metadata};
+use crate::{ask, bundle, change, exchange, import, matching, metadata};
 
 /// Where the API lies.
 pub(crate) const BASE: &str = "/fhir";
@@ -127,6 +127,10 @@ pub(crate) fn answer(api: &Api, asked: &Asked) -> Result<Reply, Fail> {
         (["metadata"], _) => only(asked, get).map(|()| Reply::json(StatusCode::OK, metadata::statement(api, asked))),
         ([], &Method::POST) => exchange::bundle(api, asked),
         ([], _) => Err(Fail::method()),
+        (["$import"], &Method::POST) => import::begin(api, asked),
+        (["$import"], _) => Err(Fail::method()),
+        (["$import", id], _) => import::status(api, asked, id, false),
+        (["$import", id, "errors"], _) => import::status(api, asked, id, true),
         ([kind], &Method::GET) => ask::search(api, asked, kind, None, &asked.query),
         ([kind], &Method::POST) => change::create(api, asked, kind),
         ([kind], &Method::PUT) => change::update_where(api, asked, kind),

@@ -1,9 +1,10 @@
 //! DICOMweb STOW-RS (PS3.18 10.5) beside the FHIR API: objects are stored while they come and never held whole.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::Duration;
 
-use haechi_intake::dicom::Archive;
+use haechi_intake::dicom::OpenArchive;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
@@ -33,7 +34,7 @@ pub(crate) fn study_in(path: &str) -> Option<Option<&str>> {
 
 /// A request to store.
 pub(crate) struct Order {
-    pub(crate) archive: Archive,
+    pub(crate) images: Arc<dyn OpenArchive>,
     pub(crate) study: Option<String>,
     pub(crate) content_type: String,
     /// Who sends.
@@ -46,8 +47,8 @@ pub(crate) async fn store(order: Order, mut body: Incoming) -> Result<Reply, Fai
     let (pieces, receiver) = mpsc::channel::<io::Result<Bytes>>(PIECES);
     let storing = tokio::task::spawn_blocking(move || {
         let mut body = Pieces { receiver, rest: Bytes::new() };
-        let Order { archive, study, content_type, source, now } = order;
-        archive.stow(&content_type, &mut body, study.as_deref(), &source, now)
+        let Order { images, study, content_type, source, now } = order;
+        Ok::<_, String>(images.archive()?.stow(&content_type, &mut body, study.as_deref(), &source, now))
     });
     loop {
         let piece = match tokio::time::timeout(SILENCE, body.frame()).await {
@@ -66,7 +67,12 @@ pub(crate) async fn store(order: Order, mut body: Incoming) -> Result<Reply, Fai
         }
     }
     drop(pieces);
-    let answer = storing.await.map_err(|_| Fail::fault())?;
+    let stored = storing.await.map_err(|_| Fail::fault())?;
+    let answer = stored.map_err(|problem| {
+        log::error!("HAECHI-0741: an object was refused because the place of the images cannot be opened: {problem}");
+        let text = "the place of the images cannot be opened; nothing was stored, send it again later";
+        Fail::new(StatusCode::SERVICE_UNAVAILABLE, "transient", "HAECHI-0741", text)
+    })?;
     if let Some(problem) = &answer.problem {
         log::warn!("{problem}");
     }

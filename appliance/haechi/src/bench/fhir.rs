@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haechi_record::store::Store;
-use haechi_serve::{Api, Settings};
+use haechi_serve::{Api, Settings, escaped};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -250,18 +250,6 @@ impl Client {
             loinc: token(&results["entry"][0]["resource"]["code"]["coding"][0], "code"),
         })
     }
-}
-
-/// For an address: everything but letters and digits as `%XX`.
-fn escaped(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
 }
 
 fn failed(what: &dyn std::fmt::Display) -> Failure {

@@ -64,6 +64,12 @@ pub(crate) fn in_words(answer: &Answer) -> String {
     if let Some(as_of) = &answer.as_of {
         text.push_str(&format!("\n\n{} {as_of}", if korean { "기록 기준 시각:" } else { "Record as of" }));
     }
+    if !answer.feeds.is_empty() {
+        let each: Vec<_> = answer.feeds.iter().map(|(feed, at)| format!("{feed} {at}")).collect();
+        let head =
+            if korean { "피드별 마지막 반영 메시지:" } else { "Newest message in the record by feed:" };
+        text.push_str(&format!("\n{head} {}", each.join(", ")));
+    }
     for warning in &answer.warnings {
         text.push_str(&format!("\n! {warning}"));
     }

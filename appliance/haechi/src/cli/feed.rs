@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use haechi_link::core::FeedRequest;
-use haechi_record::queue::DeadLetter;
 
 use super::{Common, terminal};
 use crate::error::Failure;
-use crate::site::{self, FeedLine, MessageShown};
+use crate::site::{self, FeedLine, LetterShown, MessageShown};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum FeedCommand {
@@ -78,7 +77,7 @@ pub(crate) fn run(command: FeedCommand) -> Result<ExitCode, Failure> {
             say(&common, &done, |done| format!("{} messages wait to be filed again", done["replayed"]))?;
         }
         FeedCommand::DeadLetters { common, feed } => {
-            let letters: Vec<DeadLetter> = ask(&common, FeedRequest::DeadLetters { feed })?;
+            let letters: Vec<LetterShown> = ask(&common, FeedRequest::DeadLetters { feed })?;
             say(&common, &letters, |letters| {
                 let words: Vec<_> = letters.iter().map(letter).collect();
                 if words.is_empty() { "no message is dead".to_owned() } else { words.join("\n") }
@@ -127,10 +126,11 @@ fn say<T: serde::Serialize>(common: &Common, value: &T, words: impl FnOnce(&T) -
 }
 
 /// A dead letter for a terminal.
-fn letter(letter: &DeadLetter) -> String {
+fn letter(shown: &LetterShown) -> String {
+    let LetterShown { letter, came, died } = shown;
     let mut text = format!(
-        "message {} of feed {}: {}, control id {}, received {:.0}",
-        letter.seq, letter.feed, letter.kind, letter.control_id, letter.received
+        "message {} of feed {}: {}, control id {}, received {came}, put aside {died}",
+        letter.seq, letter.feed, letter.kind, letter.control_id
     );
     for reason in &letter.reasons {
         let place = [reason.segment.as_deref(), reason.field.as_deref()];

@@ -21,10 +21,17 @@ impl ApiRoom {
         if tokens.is_empty() {
             log::warn!("HAECHI-0716: no token stands in serve.tokens-sha256: nobody may use the FHIR API");
         }
+        let watched = site.watched_folder();
         let origin = serve.origin.clone().map(|origin| origin.trim_end_matches('/').to_owned());
-        let settings =
-            Settings { tokens, max_body_bytes: serve.max_body_bytes, origin, scheme: "https", ..Settings::default() };
-        Ok(Self(Arc::new(Api::new(site.store().clone(), settings).with_images(site.archive()?))))
+        let settings = Settings {
+            tokens,
+            max_body_bytes: serve.max_body_bytes,
+            origin,
+            scheme: "https",
+            watched,
+            ..Settings::default()
+        };
+        Ok(Self(Arc::new(Api::new(site.store().clone(), settings).with_images(site.images()))))
     }
 }
 

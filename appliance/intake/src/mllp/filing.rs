@@ -1,5 +1,6 @@
 //! The one thread that files what waits, in the order in which it came: so the messages about one patient amend each other
-//! as their senders meant it. Mapping, merging and putting aside are those of an import.
+//! as their senders meant it. Mapping, merging and putting aside are those of an import; [`super::ahead`] has done the
+//! mapping.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,170 +10,210 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use haechi_record::RecordError;
 use haechi_record::queue::{Queue, Settled, Waiting};
-use haechi_record::store::{Fed, Store};
+use haechi_record::store::{Fed, Store, Writer};
 use tokio::sync::mpsc;
 
-use super::settings::FeedSettings;
+use super::ahead::{Batch, OnItsWay, Progress, Reading};
 use super::taking::Order;
 use super::{Clock, Signals};
-use crate::hl7::{Hl7Settings, Piece};
 use crate::import::Summary;
-use crate::mapping::{Mapping, Message, whole_message};
-use crate::working::{self, ReadyMessage};
+use crate::mapping::{Mapping, whole_message};
+use crate::working::ReadyMessage;
 use crate::writing::{self, Step};
 
-/// Messages in a transaction of the record, and their bytes.
-const BATCH: usize = 128;
-const BATCH_BYTES: usize = 4 << 20;
-/// How long it sleeps if nobody rings.
-const SLEEP: Duration = Duration::from_secs(1);
-/// Pause before trying again when the record takes nothing.
+/// Pause before trying again when the record takes nothing, and how often it is looked whether to stop meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(50);
 /// A failure that lasts is said this often.
-const SAY_AGAIN: Duration = Duration::from_secs(30);
+pub(super) const SAY_AGAIN: Duration = Duration::from_secs(30);
 
 pub(super) struct Filing {
     pub(super) queue: Queue,
     pub(super) store: Store,
-    pub(super) feeds: Vec<Arc<FeedSettings>>,
-    pub(super) otherwise: Hl7Settings,
+    pub(super) reading: Reading,
     pub(super) clock: Clock,
     /// Weak: the threads end when the server is gone.
     pub(super) orders: mpsc::WeakSender<Order>,
     pub(super) signals: Arc<Signals>,
-    pub(super) bell: Receiver<()>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) batches: Receiver<Batch>,
 }
 
-/// A message on its way into the record.
-struct OnItsWay {
-    seq: u64,
-    feed: String,
-    received: jiff::Timestamp,
-    patient: Option<String>,
-    /// `None`: it cannot be filed.
-    ready: Result<ReadyMessage, Vec<haechi_record::chart::Rejected>>,
-}
+/// What became of messages, by their numbers.
+type Outcomes = Vec<(u64, Settled)>;
+
+/// Messages to file, and what to tell the queue about all of a batch once they are filed.
+type ToFile = Vec<(String, jiff::Timestamp, Option<String>, ReadyMessage)>;
 
 impl Filing {
     /// Works until told to stop.
     pub(super) fn run(self) {
-        let mut after = 0;
+        self.work();
+        self.progress.end();
+    }
+
+    fn work(&self) {
+        let mut settling = None;
         let mut said: Option<Instant> = None;
-        while !self.signals.stop.load(Ordering::Acquire) {
-            if self.signals.again.swap(false, Ordering::AcqRel) {
-                after = 0;
+        // Ends with the thread that maps ahead, after what that has sent.
+        for batch in &self.batches {
+            if self.signals.stop.load(Ordering::Acquire) {
+                break;
             }
-            let filed = match self.queue.waiting(after, BATCH, BATCH_BYTES) {
-                Ok(waiting) if waiting.is_empty() => {
-                    let _ = self.bell.recv_timeout(SLEEP); // rung or not, it looks
-                    continue;
-                }
-                Ok(waiting) => {
-                    let last = waiting.last().map_or(after, |waiting| waiting.seq);
-                    self.file(&waiting).map(|()| last)
-                }
-                Err(error) => Err(error),
-            };
-            match filed {
-                Ok(last) => after = last,
-                Err(error) => {
-                    if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
-                        said = Some(Instant::now());
-                        log::error!(
-                            "HAECHI-0344: acknowledged messages wait and cannot be filed; they are tried again. The record says: {error}"
-                        );
-                    }
-                    let _ = self.bell.recv_timeout(PATIENCE);
-                }
+            if !self.progress.stands(batch.epoch) {
+                continue;
             }
-        }
-    }
-
-    /// Files messages together; one by one if the record refuses them together.
-    fn file(&self, waiting: &[Waiting]) -> Result<(), RecordError> {
-        match self.file_together(waiting) {
-            Err(error) if is_of_the_message(&error) => match waiting {
-                [alone] => {
-                    let reason = format!("the record refused it: {error}");
-                    let reasons = vec![whole_message(&source(&alone.feed), 1, None, &reason)];
-                    self.settle(vec![(alone.seq, Settled::Dead(reasons))])
-                }
-                several => several.iter().try_for_each(|one| self.file(std::slice::from_ref(one))),
-            },
-            other => other,
-        }
-    }
-
-    fn file_together(&self, waiting: &[Waiting]) -> Result<(), RecordError> {
-        let mut mapping = Mapping::default();
-        let on_their_way: Vec<OnItsWay> = waiting.iter().map(|one| self.ready(&mut mapping, one)).collect();
-        let mut settled = Vec::with_capacity(on_their_way.len());
-        let mut ready = Vec::with_capacity(on_their_way.len());
-        for one in on_their_way {
-            match one.ready {
-                Ok(message) => {
-                    settled.push((one.seq, Settled::Filed));
-                    ready.push((one.feed, one.received, one.patient, message));
-                }
-                Err(reasons) => {
-                    log::warn!(
-                        "HAECHI-0346: message {} of feed {} cannot be filed; it is kept: `haechi feed show {}` says why",
-                        one.seq,
-                        one.feed,
-                        one.seq
+            if let Err(error) = self.batch(batch, &mut settling) {
+                self.progress.restart();
+                if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+                    said = Some(Instant::now());
+                    log::error!(
+                        "HAECHI-0344: acknowledged messages wait and cannot be filed; they are tried again. The record says: {error}"
                     );
-                    settled.push((one.seq, Settled::Dead(reasons)));
+                }
+                let begun = Instant::now();
+                while begun.elapsed() < PATIENCE && !self.signals.stop.load(Ordering::Acquire) {
+                    std::thread::sleep(LOOK);
                 }
             }
         }
-        if !ready.is_empty() {
-            let (mut summary, mut patients) = (Summary::default(), HashSet::new());
-            self.store.write(|writer| {
-                let processed = (self.clock)();
-                for (feed, received, patient, message) in ready {
-                    if let Some(patient) = patient {
-                        writer.note_fed(&patient, &Fed { feed, received, processed })?;
-                    }
-                    let step = &mut Step::new(writer, received, &mut summary, &mut patients);
-                    writing::message(step, message)?;
-                }
-                Ok(())
-            })?;
+        if let Some(settling) = settling {
+            // What the queue still shows of it is recognised by the record when it is seen again.
+            let _ = self.settled(settling);
         }
-        self.settle(settled)
     }
 
-    fn ready(&self, mapping: &mut Mapping, waiting: &Waiting) -> OnItsWay {
-        let settings =
-            self.feeds.iter().find(|feed| feed.name == waiting.feed).map_or(&self.otherwise, |feed| &feed.hl7);
-        let file: Arc<str> = source(&waiting.feed).into();
-        let piece = Piece { bytes: &waiting.raw, line: 1 };
-        let mut patient = None;
-        let ready = match mapping.message(&self.store, settings, piece, &file, 0) {
-            Message::Rejected(reasons) => Err(reasons),
-            message => {
-                if let Message::Mapped(_, mapped, _) = &message {
-                    patient = mapped.patient.clone();
-                }
-                Ok(working::message(waiting.received, &file, message))
-            }
+    /// Files a batch. The queue lets go of it while the next one is filed.
+    fn batch(&self, batch: Batch, settling: &mut Option<Settling>) -> Result<(), RecordError> {
+        let Batch { number, written, waiting, ready, .. } = batch;
+        let (outcomes, to_file) = sort_out(ready);
+        let filed = if to_file.is_empty() {
+            Ok(Some(()))
+        } else {
+            self.store.write_since(written, |writer| self.store_all(writer, to_file))
         };
-        OnItsWay { seq: waiting.seq, feed: waiting.feed.clone(), received: waiting.received, patient, ready }
+        match filed {
+            Ok(Some(())) => {
+                self.progress.commit(number);
+                if let Some(before) = settling.take() {
+                    self.settled(before)?;
+                }
+                *settling = self.settle(outcomes);
+                Ok(())
+            }
+            Err(error) if !is_of_the_message(&error) => Err(error),
+            // Refused together, or mapped from what somebody else has written over since.
+            Ok(None) | Err(_) => {
+                let filed = self.directly(&waiting);
+                self.progress.restart();
+                filed
+            }
+        }
     }
 
-    /// Has the queue let go of what is filed. What it cannot let go of is seen again, and the record knows it then.
-    fn settle(&self, settled: Vec<(u64, Settled)>) -> Result<(), RecordError> {
-        let Some(orders) = self.orders.upgrade() else { return Ok(()) };
+    /// Maps and files under the record's lock, so that nobody can write between the two; one by one if the record refuses
+    /// them together.
+    fn directly(&self, waiting: &[Waiting]) -> Result<(), RecordError> {
+        let mut rest = waiting;
+        while !rest.is_empty() {
+            let filed = self.store.write(|writer| {
+                let mut mapping = Mapping::default();
+                let mut ready = Vec::new();
+                for one in rest {
+                    let one = self.reading.ready(&mut mapping, one, 0);
+                    let last = one.last;
+                    ready.push(one);
+                    if last {
+                        break;
+                    }
+                }
+                let count = ready.len();
+                let (outcomes, to_file) = sort_out(ready);
+                self.store_all(writer, to_file)?;
+                Ok((outcomes, count))
+            });
+            let (outcomes, count) = match filed {
+                Ok(filed) => filed,
+                Err(error) if is_of_the_message(&error) => match rest {
+                    [alone] => {
+                        let reason = format!("the record refused it: {error}");
+                        let reasons = vec![whole_message(&source(&alone.feed), 1, None, &reason)];
+                        (vec![(alone.seq, Settled::Dead(reasons))], 1)
+                    }
+                    several => return several.chunks(1).try_for_each(|one| self.directly(one)),
+                },
+                Err(error) => return Err(error),
+            };
+            if let Some(settling) = self.settle(outcomes) {
+                self.settled(settling)?;
+            }
+            rest = rest.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn store_all(&self, writer: &mut Writer<'_>, to_file: ToFile) -> Result<(), RecordError> {
+        let (mut summary, mut patients) = (Summary::default(), HashSet::new());
+        let processed = (self.clock)();
+        for (feed, received, patient, message) in to_file {
+            if let Some(patient) = patient {
+                writer.note_fed(&patient, &Fed { feed, received, processed })?;
+            }
+            let step = &mut Step::new(writer, received, &mut summary, &mut patients);
+            writing::message(step, message)?;
+        }
+        Ok(())
+    }
+
+    /// Has the queue let go of what is filed. `None`: the server is gone; what is filed is seen again, and the record knows
+    /// it then.
+    fn settle(&self, outcomes: Outcomes) -> Option<Settling> {
+        let orders = self.orders.upgrade()?;
         let (answer, answered) = crossbeam_channel::bounded(1);
-        let sent = orders.blocking_send(Order::Settle(settled.clone(), answer)).is_ok();
-        drop(orders);
-        if sent && answered.recv() == Ok(true) {
+        let sent = orders.blocking_send(Order::Settle(outcomes.clone(), answer)).is_ok();
+        Some(Settling { outcomes, answered: sent.then_some(answered) })
+    }
+
+    /// Waits until the queue has let go.
+    fn settled(&self, settling: Settling) -> Result<(), RecordError> {
+        if settling.answered.is_some_and(|answered| answered.recv() == Ok(true)) {
             return Ok(());
         }
         // By itself, for its error's sake.
         let now = (self.clock)();
-        self.queue.write(|writer| settled.iter().try_for_each(|(seq, outcome)| writer.settle(*seq, outcome, now)))
+        let outcomes = &settling.outcomes;
+        self.queue.write(|writer| outcomes.iter().try_for_each(|(seq, outcome)| writer.settle(*seq, outcome, now)))
     }
+}
+
+/// Outcomes on their way into the queue.
+struct Settling {
+    outcomes: Outcomes,
+    /// Whether they are on the disk; `None`: nobody took the order.
+    answered: Option<Receiver<bool>>,
+}
+
+/// What to tell the queue, and what to file before.
+fn sort_out(ready: Vec<OnItsWay>) -> (Outcomes, ToFile) {
+    let (mut outcomes, mut to_file) = (Vec::with_capacity(ready.len()), Vec::with_capacity(ready.len()));
+    for one in ready {
+        match one.ready {
+            Ok(message) => {
+                outcomes.push((one.seq, Settled::Filed));
+                to_file.push((one.feed, one.received, one.patient, message));
+            }
+            Err(reasons) => {
+                log::warn!(
+                    "HAECHI-0346: message {} of feed {} cannot be filed; it is kept: `haechi feed show {}` says why",
+                    one.seq,
+                    one.feed,
+                    one.seq
+                );
+                outcomes.push((one.seq, Settled::Dead(reasons)));
+            }
+        }
+    }
+    (outcomes, to_file)
 }
 
 /// What stands as the source of a fact.

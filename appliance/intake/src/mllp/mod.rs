@@ -2,13 +2,15 @@
 //!
 //! A message that comes is framed ([`frame`]), its header is checked ([`check`]), it is written to the queue in a
 //! transaction that it shares with whatever comes at the same moment (`taking`), and only then acknowledged ([`ack`]).
-//! A thread files what waits, in the order in which it came (`filing`), through the same mapping as files on import.
+//! A thread maps what waits (`ahead`), through the same mapping as files on import, and another one files it, in the order
+//! in which it came (`filing`).
 //!
 //! Not in here: sockets and TLS. [`Feeds::serve`] takes any stream and believes the peer's address it is told.
 //!
 //! What is promised when: docs, "Feeds".
 
 pub mod ack;
+mod ahead;
 pub mod check;
 mod filing;
 pub mod frame;
@@ -87,7 +89,7 @@ impl std::fmt::Debug for Feeds {
 }
 
 impl Feeds {
-    /// Starts the two threads that write. `otherwise`: how to read what waits from a feed that is configured no more.
+    /// Starts the threads that write. `otherwise`: how to read what waits from a feed that is configured no more.
     ///
     /// # Errors
     /// [`IntakeError::Feeds`] if the system gives no threads.
@@ -106,15 +108,28 @@ impl Feeds {
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let taking = taking::Taking::new(queue.clone(), store.clone(), clock.clone(), bell.clone());
         threads.0.push(thread("feed-take").spawn(move || taking.run(come)).map_err(IntakeError::Feeds)?);
+        let reading = ahead::Reading { store: store.clone(), feeds: feeds.clone(), otherwise };
+        let progress = Arc::<ahead::Progress>::default();
+        // One batch is filed, one waits, one is mapped.
+        let (batches, mapped) = crossbeam_channel::bounded(1);
+        let ahead = ahead::Ahead {
+            queue: queue.clone(),
+            reading: reading.clone(),
+            signals: signals.clone(),
+            progress: progress.clone(),
+            bell: rung,
+            batches,
+        };
+        threads.0.push(thread("feed-map").spawn(move || ahead.run()).map_err(IntakeError::Feeds)?);
         let filing = filing::Filing {
             queue,
             store,
-            feeds: feeds.clone(),
-            otherwise,
+            reading,
             clock: clock.clone(),
             orders: orders.downgrade(),
             signals: signals.clone(),
-            bell: rung,
+            progress,
+            batches: mapped,
         };
         threads.0.push(thread("feed-file").spawn(move || filing.run()).map_err(IntakeError::Feeds)?);
         let in_hand = Arc::new(Semaphore::new(IN_HAND_KIB));
@@ -138,7 +153,7 @@ impl Feeds {
             .map(|(_, feed)| feed.clone())
     }
 
-    /// Has the filing thread look at everything that waits: a feed was resumed, or dead letters wait again.
+    /// Has the thread that maps look at everything that waits: a feed was resumed, or dead letters wait again.
     pub fn look_again(&self) {
         self.signals.again.store(true, Ordering::Release);
         self.bell.try_send(()).ok(); // a full bell has rung
@@ -146,7 +161,7 @@ impl Feeds {
 }
 
 impl Drop for Feeds {
-    /// The filing thread ends after what it has in hand; the taking thread with the last connection.
+    /// The threads that map and file end after what they have in hand; the taking thread with the last connection.
     fn drop(&mut self) {
         self.signals.stop.store(true, Ordering::Release);
         self.bell.try_send(()).ok();

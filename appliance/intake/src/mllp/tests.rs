@@ -286,6 +286,50 @@ async fn a_message_that_was_filed_just_before_a_crash_is_not_filed_again() {
 }
 
 #[tokio::test]
+async fn what_others_write_meanwhile_is_not_written_over() {
+    let site = Site::new();
+    let feeds = site.start(vec![lab()]);
+    let mut stream = connect(&feeds, "lab");
+    assert_eq!(ask(&mut stream, &adt("first", "881", "Kim^A")).await[1], "MSA|AA|first|");
+    until("it is filed", || site.feed("lab").processed == 1).await;
+    let id = site.store.patients(None).unwrap().pop().unwrap().id;
+    let store = site.store.clone();
+    // As the FHIR API does it: read and write under the record's lock. A message says nothing of this element.
+    let other = std::thread::spawn(move || {
+        for number in 1..=100u32 {
+            store
+                .write(|writer| {
+                    let current = writer.current("Patient", &id)?.unwrap();
+                    let mut patient: serde_json::Value = serde_json::from_slice(&current).unwrap();
+                    assert!(
+                        number == 1 || patient["multipleBirthInteger"] == number - 1,
+                        "written over before {number}"
+                    );
+                    patient["multipleBirthInteger"] = number.into();
+                    let source = haechi_record::prepare::Source {
+                        file: "api".to_owned(),
+                        received: Timestamp::UNIX_EPOCH,
+                        origin: None,
+                    };
+                    let raw = serde_json::to_vec(&patient).unwrap();
+                    let ready = haechi_record::prepare::prepare(raw, None, &|_| None, &source).unwrap();
+                    writer.replace(&ready).map(drop)
+                })
+                .unwrap();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    for at in 0..200 {
+        ask(&mut stream, &adt(&format!("c{at}"), "881", &format!("Kim^V{at}"))).await;
+    }
+    until("all are filed", || site.feed("lab").processed == 201).await;
+    other.join().unwrap();
+    assert_eq!(site.patient()["multipleBirthInteger"], 100);
+    assert_eq!(site.patient()["name"][0]["given"][0], "V199");
+    assert_eq!((site.store.counts().unwrap().messages, site.feed("lab").dead), (201, 0));
+}
+
+#[tokio::test]
 async fn a_full_disk_is_an_ae_and_nothing_is_acknowledged() {
     let site = Site::with(&OpenOptions { max_pages: Some(24), ..OpenOptions::default() });
     let feeds = site.start(vec![lab()]);

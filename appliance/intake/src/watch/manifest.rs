@@ -16,6 +16,10 @@ struct Written {
     #[serde(rename = "resourceType")]
     resource_type: Option<IgnoredAny>,
     output: Vec<Output>,
+    #[serde(default)]
+    deleted: Vec<IgnoredAny>,
+    #[serde(default)]
+    error: Vec<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +50,23 @@ pub(super) fn files(bytes: &[u8]) -> Option<Result<Vec<PathBuf>, &'static str>> 
     Some(Ok(files))
 }
 
+/// What a manifest lists besides its files and what is not done about it, in words.
+pub(super) fn left_out(bytes: &[u8]) -> Vec<String> {
+    let Ok(written) = serde_json::from_slice::<Written>(bytes) else { return Vec::new() };
+    let mut said = Vec::new();
+    if !written.deleted.is_empty() {
+        let count = written.deleted.len();
+        said.push(format!("the export lists {count} files of what its server has deleted: nothing is deleted by a file, compare them with the record"));
+    }
+    if !written.error.is_empty() {
+        let count = written.error.len();
+        said.push(format!(
+            "the export lists {count} files of its own errors: what it could not export is not in it, look at them"
+        ));
+    }
+    said
+}
+
 /// The file that `url` means: a path below the folder, or the last part of a server's address.
 fn local(url: &str) -> Option<PathBuf> {
     let plain = url.split(['?', '#']).next()?;
@@ -74,6 +95,12 @@ mod tests {
         let found = files(text.as_bytes()).unwrap().unwrap();
         let expected = ["Patient.ndjson", "bulk/Observation.1.ndjson.gz", "Condition.ndjson"];
         assert_eq!(found, expected.map(PathBuf::from));
+        assert_eq!(left_out(text.as_bytes()), [""; 0]);
+        let more = r#"{"output":[],"deleted":[{"type":"Bundle","url":"d"}],"error":[{"type":"OperationOutcome","url":"e"},{"url":"f"}]}"#;
+        let said = left_out(more.as_bytes());
+        assert!(
+            said[0].contains("1 files of what its server has deleted") && said[1].contains("2 files of its own errors")
+        );
         for none in ["", "[]", "{}", r#"{"output":[{"type":"Patient"}]}"#, r#"{"resourceType":"Bundle","output":[]}"#] {
             assert!(files(none.as_bytes()).is_none(), "{none}");
         }

@@ -7,6 +7,7 @@
 //! A manifest (`manifest`) takes the files that it names with it, all of them in one import. Folders inside are read for
 //! manifests alone. Links are never followed. Time is handed in.
 
+mod job;
 mod manifest;
 mod parcel;
 
@@ -18,10 +19,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 
+pub use self::job::{Job, OrderError, cancel, job, order};
 pub use self::parcel::Report;
 use self::parcel::{Parcel, is_file, read_manifest};
 use crate::error::IntakeError;
 use crate::import::Summary;
+use crate::mapping::whole_message;
 
 /// An import in whose middle the program ended so often is tried no more.
 const ATTEMPTS: u32 = 5;
@@ -199,10 +202,13 @@ impl Watch {
             let reason = "the program ended in the middle of each import of it; report it with the log";
             Report { failed: true, at: clock, reason: Some(reason.to_owned()), summary: None }
         } else {
-            let summary = import(&files).map_err(|source| {
+            let mut summary = import(&files).map_err(|source| {
                 parcel.forget_attempts();
                 WatchError::Later { name: name.clone(), source }
             })?;
+            for (file, reason) in parcel.left_out(&files) {
+                summary.put_aside(whole_message(&file, 1, None, &reason));
+            }
             let nothing = summary.resources + summary.messages + summary.instances == 0;
             Report { failed: nothing, at: clock, reason: None, summary: Some(summary) }
         };

@@ -98,6 +98,18 @@ impl Parcel {
         Ok(ordered)
     }
 
+    /// What its manifests list and nothing is done about, each with the manifest's name.
+    pub(super) fn left_out(&self, files: &[PathBuf]) -> Vec<(String, String)> {
+        let mut said = Vec::new();
+        let candidates = fs::read_dir(&self.0).into_iter().flatten().flatten().map(|entry| entry.path());
+        for file in candidates.filter(|path| !files.contains(path) && matches!(read_manifest(path), Ok(Some(_)))) {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let bytes = fs::read(&file).unwrap_or_default();
+            said.extend(manifest::left_out(&bytes).into_iter().map(|reason| (name.clone(), reason)));
+        }
+        said
+    }
+
     /// The report, once there is one.
     pub(super) fn report(&self) -> Option<Report> {
         serde_json::from_slice(&fs::read(self.0.join(REPORT)).ok()?).ok()

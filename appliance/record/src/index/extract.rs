@@ -5,7 +5,7 @@
 use super::params::{Kind, Param, Step, TypeParams};
 use super::text::fold;
 use super::time::Range;
-use super::{key_of, number_of};
+use super::{key_of, near, number_of};
 use crate::chart::json::Json;
 
 /// Longest text packed, in bytes; a longer one is found by its beginning.
@@ -33,8 +33,8 @@ pub(crate) enum Global {
 pub(crate) enum Value<'a> {
     /// System (0: none) and code (0: none).
     Token(u64, u64),
-    /// `Type/id` and `id`.
-    Reference(u64, u64),
+    /// `Type/id`, `id` and where the id lies ([`near`]).
+    Reference(u64, u64, u32),
     /// The identifier of a reference: system and value.
     ReferenceIdentifier(u64, u64),
     Date(Range),
@@ -77,8 +77,11 @@ pub(crate) fn globals(packed: &[u8], table: &TypeParams) -> Vec<Global> {
     for (at, value) in Values(packed) {
         let Some(param) = table.get(at) else { continue };
         match value {
-            Value::Token(_, number) | Value::Reference(_, number) if param.keyed && number != 0 => {
+            Value::Token(_, number) if param.keyed && number != 0 => {
                 rows.push(Global::Key(global_key(param, number)));
+            }
+            Value::Reference(_, number, near) if param.keyed => {
+                rows.push(Global::Key(reference_key(param, number, near)));
             }
             Value::Date(range) if param.dated => {
                 let (low, high) = range.in_utc();
@@ -93,9 +96,16 @@ pub(crate) fn globals(packed: &[u8], table: &TypeParams) -> Vec<Global> {
     rows
 }
 
-/// The global key of a code or an id under a parameter.
+/// The global key of a code under a parameter.
 pub(crate) fn global_key(param: &Param, number: u64) -> i64 {
     (param.number.rotate_left(17) ^ number).cast_signed()
+}
+
+/// The global key of an id under a parameter, in the parameter's part of the index and there where the id lies. Two ids may
+/// share one: what it leads to is tested.
+pub(crate) fn reference_key(param: &Param, number: u64, near: u32) -> i64 {
+    let place = (u64::from(near) << 16) | (number & 0xffff);
+    ((param.number & (0xffff << 48)) | place).cast_signed()
 }
 
 /// Calls `take` with every element that the parameter reads.
@@ -129,6 +139,7 @@ fn take(node: &Json<'_>, param: &Param, at: u16, resolve: &dyn Fn(&str) -> Optio
                 let (kind, id) = target(meant.as_deref().unwrap_or(written));
                 if param.target.is_none_or(|only| kind == Some(only)) {
                     put(out, at, 2, &[number_of(&[kind.unwrap_or_default(), id]), number_of(&[id])]);
+                    out.extend(near(id).to_le_bytes());
                 }
             }
             let wanted = param.target.is_none() || node.string("type").is_none_or(|kind| param.target == Some(kind));
@@ -154,18 +165,39 @@ fn take(node: &Json<'_>, param: &Param, at: u16, resolve: &dyn Fn(&str) -> Optio
             }
         }
         Kind::String => words(node, at, out),
-        Kind::Quantity => {
-            if let Some(value) = node.get("value").and_then(Json::primitive).and_then(|text| text.parse::<f64>().ok()) {
-                let number = |name| node.string(name).map_or(0, |text| number_of(&[text]));
-                put(out, at, 6, &[value.to_bits(), number("system"), number("code"), number("unit")]);
-            }
-        }
+        Kind::Quantity => quantity(node, at, out),
         Kind::Uri => {
             if let Some(text) = node.text() {
                 push_text(out, at, 7, text);
             }
         }
+        // Asked seldom, and as large as the rest together: read from the resource itself, see [`pairs`].
+        Kind::CodeQuantity | Kind::CodeConcept => {}
     }
+}
+
+/// What a composite parameter compares in one element, packed.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) codes: Vec<u8>,
+    pub(crate) values: Vec<u8>,
+}
+
+/// What a composite parameter compares in a resource.
+pub(crate) fn pairs(raw: &[u8], param: &Param) -> Vec<Pair> {
+    let mut found = Vec::new();
+    let Some(root) = Json::parse(raw) else { return found };
+    each(&root, param, &mut |node| {
+        let (mut codes, mut values) = (Vec::new(), Vec::new());
+        node.items("code").iter().for_each(|code| token(code, 0, &mut codes));
+        if param.kind == Kind::CodeConcept {
+            node.items("valueCodeableConcept").iter().for_each(|concept| token(concept, 0, &mut values));
+        } else {
+            node.items("valueQuantity").iter().for_each(|one| quantity(one, 0, &mut values));
+        }
+        found.push(Pair { codes, values });
+    });
+    found
 }
 
 fn token(node: &Json<'_>, at: u16, out: &mut Vec<u8>) {
@@ -187,6 +219,13 @@ fn token(node: &Json<'_>, at: u16, out: &mut Vec<u8>) {
             }
         }
         _ => {}
+    }
+}
+
+fn quantity(node: &Json<'_>, at: u16, out: &mut Vec<u8>) {
+    if let Some(value) = node.get("value").and_then(Json::primitive).and_then(|text| text.parse::<f64>().ok()) {
+        let number = |name| node.string(name).map_or(0, |text| number_of(&[text]));
+        put(out, at, 6, &[value.to_bits(), number("system"), number("code"), number("unit")]);
     }
 }
 
@@ -277,7 +316,7 @@ impl<'a> Iterator for Values<'a> {
         let [sort] = self.bytes()?;
         let value = match sort {
             1 => Value::Token(self.number()?, self.number()?),
-            2 => Value::Reference(self.number()?, self.number()?),
+            2 => Value::Reference(self.number()?, self.number()?, u32::from_le_bytes(self.bytes()?)),
             3 => Value::ReferenceIdentifier(self.number()?, self.number()?),
             4 => {
                 let (low, high) = (self.number()?.cast_signed(), self.number()?.cast_signed());
@@ -339,7 +378,7 @@ mod tests {
             Values(&bytes).filter(|(at, _)| *at == number).map(|(_, value)| value).collect()
         };
         assert_eq!(of("status"), [Value::Token(0, number_of(&["final"]))]);
-        let reference = Value::Reference(number_of(&["Patient", "p"]), number_of(&["p"]));
+        let reference = Value::Reference(number_of(&["Patient", "p"]), number_of(&["p"]), near("p"));
         assert_eq!((of("subject"), of("patient")), (vec![reference], vec![reference]));
         assert_eq!(
             of("code"),
@@ -349,6 +388,20 @@ mod tests {
         assert_eq!(of("value-string"), [Value::Text("양성")]);
         let Value::Date(range) = of("date")[0] else { panic!() };
         assert_eq!((range.low, range.high), (1_704_067_200_000, i64::MAX));
+    }
+
+    #[test]
+    fn ids_that_begin_alike_lie_together_under_their_parameter() {
+        let table = params::of("Observation");
+        let (_, encounter) = table.find("encounter").unwrap();
+        let (_, specimen) = table.find("specimen").unwrap();
+        let key = |param: &Param, id: &str| reference_key(param, number_of(&[id]), near(id));
+        let (one, two) = ("3f2a91c0-aaaa-8000-8000-000000000001", "3f2a91c0-bbbb-8000-8000-000000000002");
+        assert_eq!(key(encounter, one) >> 16, key(encounter, two) >> 16);
+        assert_ne!(key(encounter, one), key(encounter, two));
+        assert_ne!(key(encounter, one) >> 48, key(specimen, one) >> 48);
+        assert_ne!(near("plain-1"), near("plain-2"));
+        assert_ne!(near("12345678"), 0x1234_5678, "no UUID");
     }
 
     #[test]

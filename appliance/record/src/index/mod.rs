@@ -18,7 +18,7 @@ pub use extract::references;
 use sha2::{Digest, Sha256};
 
 /// Layout of the packed values; part of [`params::fingerprint`].
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// The number under which a text is compared. Parts are kept apart by a byte that no text holds.
 #[must_use]
@@ -34,6 +34,15 @@ pub fn number_of(parts: &[&str]) -> u64 {
     let mut first = [0; 8];
     first.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
     u64::from_be_bytes(first)
+}
+
+/// Where an id lies in the global indexes: what is about one patient comes and is asked for together, and ids that begin alike
+/// (intake makes those of one patient so) then lie in neighbouring pages. Random places cost a page for every row written.
+pub(crate) fn near(id: &str) -> u32 {
+    let written = id.get(..8).filter(|_| id.as_bytes().get(8) == Some(&b'-'));
+    let digits = written.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    let hashed = || u32::try_from(number_of(&[id]) >> 32).unwrap_or(0);
+    digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or_else(hashed)
 }
 
 /// The same as SQLite's integer.

@@ -24,6 +24,10 @@ pub enum Kind {
     Quantity,
     /// Addresses, compared whole.
     Uri,
+    /// An element's code together with its quantity, asked as `code$quantity`.
+    CodeQuantity,
+    /// An element's code together with its coded value, asked as `code$code`.
+    CodeConcept,
 }
 
 impl Kind {
@@ -43,6 +47,7 @@ impl Kind {
             Self::String => "string",
             Self::Quantity => "quantity",
             Self::Uri => "uri",
+            Self::CodeQuantity | Self::CodeConcept => "composite",
         }
     }
 }
@@ -166,13 +171,16 @@ fn row(line: &'static str) -> Option<(&'static str, Param)> {
         "string" => Kind::String,
         "quantity" => Kind::Quantity,
         "uri" => Kind::Uri,
+        "code-quantity" => Kind::CodeQuantity,
+        "code-concept" => Kind::CodeConcept,
         _ => return None,
     };
     let (flags, target) = match flags.split_once('>') {
         Some((flags, target)) => (flags, Some(target)),
         None => (flags, None),
     };
-    let steps = paths.split(',').map(|path| path.split('.').map(step).collect()).collect();
+    let steps =
+        paths.split(',').map(|path| path.split('.').filter(|name| !name.is_empty()).map(step).collect()).collect();
     let has = |flag| flags.contains(flag);
     Some((
         of,

@@ -1,6 +1,6 @@
 //! One asked condition: a parameter, how it is to be compared, and the alternatives of which one must hold.
 
-use super::extract::{Value, Values, target};
+use super::extract::{Pair, Value, Values, displays, pairs, target};
 use super::number_of;
 use super::params::{Kind, Param, TypeParams};
 use super::text::fold;
@@ -71,6 +71,15 @@ pub(crate) enum Test {
         below: bool,
         any: Vec<String>,
     },
+    /// Code and value of the same element.
+    Composite(Vec<(Token, Other)>),
+}
+
+/// The second part of a composite value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Other {
+    Quantity(Quantity),
+    Concept(Token),
 }
 
 /// `system|code`.
@@ -132,8 +141,14 @@ impl Condition {
         Some(Self { param: at, test: Test::Reference(any) })
     }
 
-    /// Whether the resource with these packed values answers. `words`: reads what `:text` compares.
-    pub(crate) fn answers(&self, packed: &[u8], now: i64, words: &mut dyn FnMut(u16) -> Vec<String>) -> bool {
+    /// Whether the resource with these packed values answers. `raw`: reads the resource, for what is not packed.
+    pub(crate) fn answers(
+        &self,
+        packed: &[u8],
+        now: i64,
+        table: &TypeParams,
+        raw: &mut dyn FnMut() -> Vec<u8>,
+    ) -> bool {
         let mut values = Values(packed).filter(|(at, _)| *at == self.param).map(|(_, value)| value);
         match &self.test {
             Test::Missing(missing) => values.next().is_none() == *missing,
@@ -142,11 +157,15 @@ impl Condition {
                 found != *not
             }
             Test::Words(any) => {
-                let said = words(self.param);
+                let said = table.get(self.param).map(|param| displays(&raw(), param)).unwrap_or_default();
                 said.iter().any(|text| any.iter().any(|asked| text.starts_with(asked)))
             }
+            Test::Composite(any) => {
+                let pairs = table.get(self.param).map(|param| pairs(&raw(), param)).unwrap_or_default();
+                pairs.iter().any(|pair| any.iter().any(|(code, other)| is_pair(pair, *code, *other)))
+            }
             Test::Reference(any) => {
-                values.any(|value| matches!(value, Value::Reference(full, id) if any.iter().any(|one| one.is(full, id))))
+                values.any(|value| matches!(value, Value::Reference(full, id, _) if any.iter().any(|one| one.is(full, id))))
             }
             Test::ReferenceIdentifier(any) => values.any(
                 |value| matches!(value, Value::ReferenceIdentifier(system, code) if any.iter().any(|one| one.is(system, code))),
@@ -174,6 +193,18 @@ impl Condition {
             }),
         }
     }
+}
+
+fn is_pair(pair: &Pair, code: Token, other: Other) -> bool {
+    let is = |token: Token, value| matches!(value, Value::Token(system, code) if token.is(system, code));
+    Values(&pair.codes).any(|(_, value)| is(code, value))
+        && Values(&pair.values).any(|(_, value)| match (other, value) {
+            (Other::Concept(token), value) => is(token, value),
+            (Other::Quantity(quantity), Value::Quantity(number, system, code, unit)) => {
+                quantity.is(number, system, code, unit)
+            }
+            (Other::Quantity(_), _) => false,
+        })
 }
 
 impl Token {
@@ -222,7 +253,7 @@ impl Quantity {
 fn test(param: &Param, modifier: Option<&str>, whole: &str, alternatives: &[&str]) -> Result<Test, ConditionError> {
     let name = || param.name.to_owned();
     let wrong = |expected| ConditionError::Value { name: name(), expected };
-    if modifier == Some("missing") {
+    if modifier == Some("missing") && param.kind.name() != "composite" {
         return match whole {
             "true" => Ok(Test::Missing(true)),
             "false" => Ok(Test::Missing(false)),
@@ -266,6 +297,15 @@ fn test(param: &Param, modifier: Option<&str>, whole: &str, alternatives: &[&str
         (Kind::Quantity, None) => {
             let any = some.map(|text| quantity(text)).collect::<Option<_>>();
             Ok(Test::Quantity(any.ok_or_else(|| wrong("quantity (number, or number|system|code)"))?))
+        }
+        (Kind::CodeQuantity | Kind::CodeConcept, None) => {
+            let read = |text: &&&str| match split(text, '$').as_slice() {
+                [code, value] if param.kind == Kind::CodeConcept => Some((token(code)?, Other::Concept(token(value)?))),
+                [code, value] => Some((token(code)?, Other::Quantity(quantity(value)?))),
+                _ => None,
+            };
+            let any = some.map(|text| read(&text)).collect::<Option<_>>();
+            Ok(Test::Composite(any.ok_or_else(|| wrong("pair (code$value)"))?))
         }
         (Kind::Uri, None | Some("below")) => {
             Ok(Test::Uri { below: modifier.is_some(), any: some.map(|text| unescaped(text)).collect() })
@@ -349,6 +389,10 @@ mod tests {
         "subject":{"reference":"Patient/p","identifier":{"system":"mrn","value":"7"}},
         "effectiveDateTime":"2024-05-01T08:00:00+09:00","valueQuantity":{"value":5.40,"system":"ucum","code":"mmol/L","unit":"mM"},
         "meta":{"profile":["http://x/StructureDefinition/a"]}}"#;
+    const PRESSURE: &str = r#"{"resourceType":"Observation","code":{"coding":[{"code":"85354-9"}]},
+        "valueCodeableConcept":{"coding":[{"code":"high"}]},
+        "component":[{"code":{"coding":[{"code":"8480-6"}]},"valueQuantity":{"value":150}},
+            {"code":{"coding":[{"code":"8462-4"}]},"valueQuantity":{"value":80}}]}"#;
     const PATIENT: &str = r#"{"resourceType":"Patient","name":[{"text":"김민수","family":"김","given":["민수"]},{"family":"Müller"}],
         "deceasedDateTime":"2024-01-01","telecom":[{"system":"phone","value":"02-123"},{"system":"email","value":"a@b"}]}"#;
 
@@ -357,7 +401,7 @@ mod tests {
         let table = params::of(root.string("resourceType").unwrap());
         let packed = extract::index(&root, table, &|_| None).packed;
         let condition = Condition::read(table, name, modifier, value)?;
-        Ok(condition.answers(&packed, 0, &mut |at| extract::displays(json.as_bytes(), table.get(at).unwrap())))
+        Ok(condition.answers(&packed, 0, table, &mut || json.as_bytes().to_vec()))
     }
 
     #[test]
@@ -398,6 +442,16 @@ mod tests {
             (OBSERVATION, "value-quantity=5.4|ucum|mmol/L", true),
             (OBSERVATION, "value-quantity=5.4|ucum|mg/dL", false),
             (OBSERVATION, "value-quantity=ap5", true),
+            (OBSERVATION, "code-value-quantity=http://loinc.org|2345-7$gt5|ucum|mmol/L", true),
+            (OBSERVATION, "code-value-quantity=2345-7$gt6", false),
+            (OBSERVATION, "code-value-quantity=1-1$gt5,2345-7$lt6", true),
+            (OBSERVATION, "code-value-quantity=1-1$gt5", false),
+            (OBSERVATION, "component-code-value-quantity=2345-7$gt5", false),
+            (PRESSURE, "component-code-value-quantity=8480-6$gt140", true),
+            (PRESSURE, "component-code-value-quantity=8462-4$gt140", false),
+            (PRESSURE, "combo-code-value-quantity=8462-4$80", true),
+            (PRESSURE, "combo-code-value-concept=85354-9$high", true),
+            (PRESSURE, "code-value-concept=8480-6$high", false),
             (OBSERVATION, "_profile=http://x/StructureDefinition/a", true),
             (OBSERVATION, "_profile:below=http://x", true),
             (OBSERVATION, "_profile=http://x", false),
@@ -432,6 +486,9 @@ mod tests {
             ("code", Some("above"), "x", "modifier"),
             ("code", Some("missing"), "x", "boolean"),
             ("code", None, "a|b|c", "no token"),
+            ("code-value-quantity", None, "2345-7", "no pair"),
+            ("code-value-quantity", None, "2345-7$high", "no pair"),
+            ("code-value-quantity", Some("missing"), "true", "modifier"),
         ] {
             let refused = answers(OBSERVATION, name, modifier, value).unwrap_err().to_string();
             assert!(refused.contains(word), "{name} {value}: {refused}");

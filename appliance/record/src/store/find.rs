@@ -1,8 +1,11 @@
 //! FHIR search over the packed values: which rows are looked at, in which order, and where a page ends.
 //!
-//! The narrowest way in decides which rows are tested: named ids, one patient's rows, a code's or word's or date's entry in
-//! a global index, else all of the type. Every row is then tested against every condition, so a way in can be too wide
-//! and never too narrow. A page ends at a position, not at a count: what comes in between two pages shifts nothing.
+//! The narrowest way in decides which rows are tested: named ids, one patient's rows, the shortest entry that a code, word or
+//! date has in a global index, else all of the type. Every row is then tested against every condition, so a way in can be
+//! too wide and never too narrow. A page ends at a position, not at a count: what comes in between two pages shifts nothing.
+//!
+//! Work is bounded whatever the hospital's size: an unsorted page ends when enough rows were tested, full or not, and the
+//! next one goes on there; an order or a total, which need every row, are given up beyond a bound.
 
 use std::cmp::Ordering;
 
@@ -13,15 +16,23 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use super::reader::{instant, joined, survivor};
 use super::{Store, Writer};
 use crate::error::RecordError;
-use crate::index::extract::{self, Value, Values, global_key, place_of};
-use crate::index::params::{self, TypeParams};
+use crate::index::extract::{Value, Values, global_key, place_of, reference_key};
+use crate::index::params::{self, Param, TypeParams};
 use crate::index::query::{Condition, Match, Target, Test};
 use crate::index::text::fold;
 use crate::index::time::{Prefix, Range};
-use crate::index::{key_of, number_of};
+use crate::index::{key_of, near, number_of};
 
 /// A way in through a global index that gives more rows than this is left for reading the whole type.
 const MAX_ROWS: usize = 200_000;
+/// How long the entries of the global indexes are that are looked for: the first to fit is taken.
+const LENGTHS: [usize; 3] = [200, 5_000, MAX_ROWS];
+/// A way in of so many rows is gone through whole, so that the total is known; through a longer one page by page.
+const MAX_WHOLE: usize = 2_000;
+/// Rows tested for an unsorted page.
+const PAGE_TESTED: usize = if cfg!(test) { 100 } else { 50_000 };
+/// Rows tested for an order or a total: some seconds.
+const MAX_TESTED: usize = if cfg!(test) { 2_000 } else { 1_000_000 };
 /// Rows that are kept while a sorted page is looked for, as a multiple of the page.
 const SLACK: usize = 4;
 
@@ -108,8 +119,10 @@ pub struct Page {
     pub found: Vec<Found>,
     /// How many there are in all, where that was asked or is known anyway.
     pub total: Option<u64>,
-    /// The end of this page, if another one follows.
+    /// The end of this page, if another one may follow.
     pub next: Option<Position>,
+    /// More rows would have to be put in order or counted than is done for one request: nothing was found.
+    pub is_too_costly: bool,
 }
 
 impl Store {
@@ -212,27 +225,47 @@ fn find(connection: &Connection, search: &Search) -> rusqlite::Result<Page> {
     let conditions =
         search.conditions.iter().map(|one| widened(connection, one)).collect::<rusqlite::Result<Vec<_>>>()?;
     let way = way(connection, search, table, &conditions, patients.as_deref())?;
-    let whole = !matches!(way, Way::All) || search.count; // everything is looked at, so the total is known
+    // Everything is looked at, so the total is known.
+    let whole = search.count
+        || match &way {
+            Way::All => false,
+            Way::Rows(rows) => rows.len() <= MAX_WHOLE || !search.sort.is_empty(),
+            Way::Places(_) => true,
+        };
+    let by_page = search.sort.is_empty() && !whole;
+    // Unsorted pages begin where the one before ended.
+    let start = search.after.as_ref().filter(|_| by_page).map(|position| (position.place, position.row));
+    let most = match way {
+        Way::Places(_) => usize::MAX,
+        _ if by_page => PAGE_TESTED,
+        _ => MAX_TESTED,
+    };
+    let (mut tested, mut last) = (0, None);
     let mut total = 0u64;
     let mut hits: Vec<Hit> = Vec::new();
     let more = search.limit.saturating_add(1);
     let order = |a: &Hit, b: &Hit| compare(&a.position, &b.position, &search.sort);
     let mut test = |place: i64, row: i64, received: i64, packed: &[u8]| -> rusqlite::Result<bool> {
+        tested += 1;
+        if tested > most {
+            return Ok(false);
+        }
+        last = Some((place, row));
         let came = Range { low: received, high: received.saturating_add(1), offset: Some(0) };
         let in_time = search
             .received
             .iter()
             .all(|any| any.iter().any(|(prefix, asked)| came.answers(*prefix, *asked, search.now)));
         let mut broken = None;
-        let mut words = |at: u16| match (raw_of(connection, row), table.get(at)) {
-            (Ok(raw), Some(param)) => extract::displays(&raw, param),
-            (Err(error), _) => {
+        let mut raw = || match raw_of(connection, row) {
+            Ok(raw) => raw,
+            Err(error) => {
                 broken = Some(error);
                 Vec::new()
             }
-            _ => Vec::new(),
         };
-        let answers = in_time && conditions.iter().all(|condition| condition.answers(packed, search.now, &mut words));
+        let answers =
+            in_time && conditions.iter().all(|condition| condition.answers(packed, search.now, table, &mut raw));
         if let Some(error) = broken {
             return Err(error);
         }
@@ -249,7 +282,7 @@ fn find(connection: &Connection, search: &Search) -> rusqlite::Result<Page> {
             return Ok(true);
         }
         hits.push(Hit { position });
-        if search.sort.is_empty() && !whole {
+        if by_page {
             return Ok(hits.len() < more);
         }
         if hits.len() > more.saturating_mul(SLACK).max(1024) {
@@ -263,7 +296,8 @@ fn find(connection: &Connection, search: &Search) -> rusqlite::Result<Page> {
         Way::Rows(rows) => {
             let mut statement = connection
                 .prepare_cached("SELECT received, packed FROM facet WHERE kind = ?1 AND place = ?2 AND row = ?3")?;
-            for (place, row) in rows {
+            let begun = start.map_or(0, |start| rows.partition_point(|row| *row <= start));
+            for (place, row) in rows.into_iter().skip(begun) {
                 let read = |found: &rusqlite::Row<'_>| Ok((found.get::<_, i64>(0)?, found.get::<_, Vec<u8>>(1)?));
                 if let Some((received, packed)) = statement.query_row((kind, place, row), read).optional()?
                     && !test(place, row, received, &packed)?
@@ -284,9 +318,7 @@ fn find(connection: &Connection, search: &Search) -> rusqlite::Result<Page> {
             }
         }
         Way::All => {
-            // Unsorted pages begin where the one before ended.
-            let start = search.after.as_ref().filter(|_| search.sort.is_empty() && !whole);
-            let (from, after) = start.map_or((i64::MIN, i64::MIN), |position| (position.place, position.row));
+            let (from, after) = start.unwrap_or((i64::MIN, i64::MIN));
             let mut statement = connection.prepare_cached(
                 "SELECT place, row, received, packed FROM facet WHERE kind = ?1 AND (place, row) > (?2, ?3) ORDER BY place, row",
             )?;
@@ -298,10 +330,16 @@ fn find(connection: &Connection, search: &Search) -> rusqlite::Result<Page> {
             }
         }
     }
+    let stopped = tested > most;
+    if stopped && !by_page {
+        return Ok(Page { is_too_costly: true, ..Page::default() });
+    }
     hits.sort_by(order);
-    let next = (hits.len() > search.limit && search.limit > 0)
+    let full = (hits.len() > search.limit && search.limit > 0)
         .then(|| hits.get(search.limit - 1).map(|hit| hit.position.clone()))
         .flatten();
+    let last = last.filter(|_| stopped).map(|(place, row)| Position { keys: Vec::new(), place, row });
+    let next = full.or(last);
     hits.truncate(search.limit);
     let mut statement =
         connection.prepare_cached("SELECT type, id, version, received, raw, patient FROM resource WHERE row = ?1")?;
@@ -314,7 +352,7 @@ fn find(connection: &Connection, search: &Search) -> rusqlite::Result<Page> {
             page.push(one.0);
         }
     }
-    Ok(Page { found: page, total: whole.then_some(total), next })
+    Ok(Page { found: page, total: whole.then_some(total), next, is_too_costly: false })
 }
 
 fn raw_of(connection: &Connection, row: i64) -> rusqlite::Result<Vec<u8>> {
@@ -367,31 +405,48 @@ fn way(
             return Ok(Way::Places(places(any.iter().map(|target| target.id.as_str()), others)));
         }
     }
-    // Identifiers are the narrowest; after them the order of asking decides.
-    let (narrow, wide): (Vec<_>, Vec<_>) = conditions
-        .iter()
-        .filter_map(|condition| Some((condition, table.get(condition.param)?)))
-        .partition(|(_, param)| param.name == "identifier");
-    for (condition, param) in narrow.into_iter().chain(wide) {
-        let rows = match &condition.test {
-            Test::Token { not: false, any } if param.keyed && any.iter().all(|token| token.code.is_some()) => {
-                by_key(connection, any.iter().filter_map(|token| Some(global_key(param, token.code?))))?
+    // The shortest entry, found without reading the long ones: a name that thousands have gives way to a date of birth.
+    for length in LENGTHS {
+        for condition in conditions {
+            let Some(param) = table.get(condition.param) else { continue };
+            if let Some(rows) = entry(connection, condition, table, param, length)? {
+                return Ok(Way::Rows(sorted(rows)));
             }
-            Test::Reference(any) if param.keyed => {
-                by_key(connection, any.iter().map(|target| global_key(param, number_of(&[&target.id]))))?
-            }
-            Test::Text(how @ (Match::Begins | Match::Exact), any) if param.worded => {
-                let words = any.iter().map(|word| if *how == Match::Exact { fold(word) } else { word.clone() });
-                by_word(connection, param.number.cast_signed(), words)?
-            }
-            Test::Date(any) if param.dated => by_date(connection, param.number.cast_signed(), any)?,
-            _ => continue,
-        };
-        if let Some(rows) = rows {
-            return Ok(Way::Rows(sorted(rows)));
         }
     }
     Ok(Way::All)
+}
+
+/// The rows that a condition has in a global index; `None`: it has no entry there, or a longer one than `length`.
+fn entry(
+    connection: &Connection,
+    condition: &Condition,
+    table: &TypeParams,
+    param: &Param,
+    length: usize,
+) -> rusqlite::Result<Rows> {
+    match &condition.test {
+        // Its code leads in where codes alone are indexed.
+        Test::Composite(any) if param.name.starts_with("code-") => match table.find("code") {
+            Some((_, code)) if code.keyed && any.iter().all(|(token, _)| token.code.is_some()) => {
+                by_key(connection, any.iter().filter_map(|(token, _)| Some(global_key(code, token.code?))), length)
+            }
+            _ => Ok(None),
+        },
+        Test::Token { not: false, any } if param.keyed && any.iter().all(|token| token.code.is_some()) => {
+            by_key(connection, any.iter().filter_map(|token| Some(global_key(param, token.code?))), length)
+        }
+        Test::Reference(any) if param.keyed => {
+            let key = |target: &Target| reference_key(param, number_of(&[&target.id]), near(&target.id));
+            by_key(connection, any.iter().map(key), length)
+        }
+        Test::Text(how @ (Match::Begins | Match::Exact), any) if param.worded => {
+            let words = any.iter().map(|word| if *how == Match::Exact { fold(word) } else { word.clone() });
+            by_word(connection, param.number.cast_signed(), words, length)
+        }
+        Test::Date(any) if param.dated => by_date(connection, param.number.cast_signed(), any, length),
+        _ => Ok(None),
+    }
 }
 
 /// `others`: also what lies by nobody.
@@ -413,10 +468,10 @@ fn sorted(mut rows: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
 
 type Rows = Option<Vec<(i64, i64)>>;
 
-/// Reads (place, row) until there are too many.
-fn gather(rows: &mut Vec<(i64, i64)>, mut found: rusqlite::Rows<'_>) -> rusqlite::Result<bool> {
+/// Reads (place, row) until there are more than `length`.
+fn gather(rows: &mut Vec<(i64, i64)>, mut found: rusqlite::Rows<'_>, length: usize) -> rusqlite::Result<bool> {
     while let Some(row) = found.next()? {
-        if rows.len() >= MAX_ROWS {
+        if rows.len() >= length {
             return Ok(false);
         }
         rows.push((row.get(0)?, row.get(1)?));
@@ -424,25 +479,30 @@ fn gather(rows: &mut Vec<(i64, i64)>, mut found: rusqlite::Rows<'_>) -> rusqlite
     Ok(true)
 }
 
-fn by_key(connection: &Connection, keys: impl Iterator<Item = i64>) -> rusqlite::Result<Rows> {
+fn by_key(connection: &Connection, keys: impl Iterator<Item = i64>, length: usize) -> rusqlite::Result<Rows> {
     let mut rows = Vec::new();
     let mut statement = connection.prepare_cached("SELECT place, row FROM facet_key WHERE key = ?1")?;
     for key in keys {
-        if !gather(&mut rows, statement.query([key])?)? {
+        if !gather(&mut rows, statement.query([key])?, length)? {
             return Ok(None);
         }
     }
     Ok(Some(rows))
 }
 
-fn by_word(connection: &Connection, param: i64, words: impl Iterator<Item = String>) -> rusqlite::Result<Rows> {
+fn by_word(
+    connection: &Connection,
+    param: i64,
+    words: impl Iterator<Item = String>,
+    length: usize,
+) -> rusqlite::Result<Rows> {
     let mut rows = Vec::new();
     let mut statement =
         connection.prepare_cached("SELECT place, row FROM facet_word WHERE param = ?1 AND word >= ?2 AND word < ?3")?;
     for word in words {
         // No text is beyond the largest character.
         let end = format!("{word}{}", char::MAX);
-        if !gather(&mut rows, statement.query((param, word, end))?)? {
+        if !gather(&mut rows, statement.query((param, word, end))?, length)? {
             return Ok(None);
         }
     }
@@ -450,7 +510,7 @@ fn by_word(connection: &Connection, param: i64, words: impl Iterator<Item = Stri
 }
 
 /// Offsets shift a calendar by at most 14 hours; the bounds are widened by a day and the rows tested.
-fn by_date(connection: &Connection, param: i64, any: &[(Prefix, Range)]) -> rusqlite::Result<Rows> {
+fn by_date(connection: &Connection, param: i64, any: &[(Prefix, Range)], length: usize) -> rusqlite::Result<Rows> {
     const DAY: i64 = 86_400_000;
     let mut rows = Vec::new();
     for (prefix, asked) in any {
@@ -464,7 +524,7 @@ fn by_date(connection: &Connection, param: i64, any: &[(Prefix, Range)]) -> rusq
         };
         let mut statement = connection
             .prepare_cached("SELECT place, row FROM facet_date WHERE param = ?1 AND low >= ?2 AND low <= ?3")?;
-        if !gather(&mut rows, statement.query((param, from, to))?)? {
+        if !gather(&mut rows, statement.query((param, from, to))?, length)? {
             return Ok(None);
         }
     }
@@ -502,4 +562,89 @@ fn compare(a: &Position, b: &Position, sort: &[Sort]) -> Ordering {
         (None, None) => Ordering::Equal,
     });
     keys.find(|order| order.is_ne()).unwrap_or_else(|| (a.place, a.row).cmp(&(b.place, b.row)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Key;
+    use crate::prepare::{Source, prepare};
+
+    fn hospital(resources: impl Iterator<Item = String>) -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("r"), &Key::new([7; 32])).unwrap();
+        let source = Source { file: "t.json".to_owned(), received: Timestamp::UNIX_EPOCH, origin: None };
+        let put = |writer: &mut Writer<'_>| {
+            resources.into_iter().try_for_each(|json| {
+                writer.put(&prepare(json.into_bytes(), None, &|_| None, &source).unwrap()).map(drop)
+            })
+        };
+        store.write(put).unwrap();
+        (folder, store)
+    }
+
+    fn search(kind: &str, conditions: &[(&str, &str)]) -> Search {
+        let table = params::of(kind);
+        let read = |(name, value): &(&str, &str)| Condition::read(table, name, None, value).unwrap();
+        let conditions = conditions.iter().map(read).collect();
+        Search { resource_type: kind.to_owned(), conditions, limit: 10, ..Search::default() }
+    }
+
+    #[test]
+    fn the_most_selective_condition_leads_in() {
+        let patients = (0..300).map(|at| {
+            format!(
+                r#"{{"resourceType":"Patient","id":"p{at}","name":[{{"family":"Kim"}}],"birthDate":"{}-03-0{}"}}"#,
+                1920 + at / 3,
+                1 + 4 * (at % 2)
+            )
+        });
+        let (_folder, store) = hospital(patients);
+        let asked = search("Patient", &[("name", "kim"), ("birthdate", "1950-03-01")]);
+        let looked_at = store
+            .read(|connection| match way(connection, &asked, params::of("Patient"), &asked.conditions, None)? {
+                Way::Rows(rows) => Ok(rows.len()),
+                Way::Places(_) | Way::All => Ok(usize::MAX),
+            })
+            .unwrap();
+        assert!(looked_at < 5, "{looked_at} of 300");
+        let found = store.find(&asked).unwrap();
+        assert_eq!((found.found.len(), found.total), (2, Some(2)));
+        assert!(found.found.iter().all(|one| String::from_utf8_lossy(&one.stored.raw).contains("1950-03-01")));
+    }
+
+    #[test]
+    fn work_for_a_page_is_bounded_and_the_pages_together_are_all() {
+        let conditions = (0..2_500).map(|at| {
+            let status = if at % 500 == 7 { "resolved" } else { "active" };
+            format!(
+                r#"{{"resourceType":"Condition","id":"c{at}","subject":{{"reference":"Patient/p{}"}},"code":{{"coding":[{{"code":"x"}}]}},"clinicalStatus":{{"coding":[{{"code":"{status}"}}]}}}}"#,
+                at % 40
+            )
+        });
+        let (_folder, store) = hospital(conditions);
+        // By no index, and by an entry that is too long to be gone through whole.
+        for with in [&[("clinical-status", "resolved")][..], &[("clinical-status", "resolved"), ("code", "x")]] {
+            let (mut asked, mut found, mut pages) = (search("Condition", with), Vec::new(), 0);
+            loop {
+                let page = store.find(&asked).unwrap();
+                assert_eq!((page.total, page.is_too_costly), (None, false));
+                found.extend(page.found.into_iter().map(|one| one.id));
+                pages += 1;
+                asked.after = page.next;
+                if asked.after.is_none() {
+                    break;
+                }
+            }
+            found.sort();
+            assert_eq!(found, ["c1007", "c1507", "c2007", "c507", "c7"]);
+            assert!((20..=26).contains(&pages), "{pages} pages");
+            let sorted =
+                Search { sort: vec![Sort { by: SortBy::Received, descending: true }], ..search("Condition", with) };
+            assert!(store.find(&sorted).unwrap().is_too_costly);
+            assert!(store.find(&Search { count: true, ..search("Condition", with) }).unwrap().is_too_costly);
+        }
+        let of_one = search("Condition", &[("patient", "p7"), ("clinical-status", "resolved")]);
+        assert_eq!(store.find(&Search { count: true, ..of_one }).unwrap().total, Some(3));
+    }
 }

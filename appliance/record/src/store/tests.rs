@@ -38,6 +38,23 @@ fn condition(id: &str, patient: &str, text: &str) -> String {
 }
 
 #[test]
+fn what_was_worked_out_from_an_older_record_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("record.db"), &Key::new([7; 32])).unwrap();
+    let note = |number: u8| {
+        move |writer: &mut Writer<'_>| writer.message_seen(&[number; 32], "c", Timestamp::UNIX_EPOCH).map(drop)
+    };
+    let known = store.written();
+    assert_eq!(store.write_since(known, note(1)).unwrap(), Some(()));
+    assert_eq!(store.write_since(known, note(2)).unwrap(), Some(()), "a caller knows what it wrote itself");
+    store.write(note(3)).unwrap();
+    assert_eq!(store.write_since(known, note(4)).unwrap(), None);
+    assert_eq!(store.write_since(store.written(), note(5)).unwrap(), Some(()));
+    let has: Vec<bool> = (1..=5).map(|number| store.has_message(&[number; 32]).unwrap()).collect();
+    assert_eq!(has, [true, true, true, false, true]);
+}
+
+#[test]
 fn bytes_come_back_as_they_came_and_every_version_stays() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("record.db");

@@ -318,8 +318,15 @@ impl Terminology {
                     asked.days.iter().copied().map(Some).collect()
                 };
                 let mut names: Vec<(Name, Breadth)> = Vec::new();
+                // A result that was measured on a hundred days is asked about once for each edition, not for each day.
+                let mut editions: Vec<Vec<i64>> = Vec::new();
                 for on in days {
-                    near(connection, &holding(&all, on), &Node { system, key: system.key(&asked.code) }, &mut names)?;
+                    let holding = holding(&all, on);
+                    let rows: Vec<i64> = holding.iter().map(|period| period.row).collect();
+                    if !editions.contains(&rows) {
+                        near(connection, &holding, &Node { system, key: system.key(&asked.code) }, &mut names)?;
+                        editions.push(rows);
+                    }
                 }
                 names.truncate(MOST_NAMES);
                 if !names.is_empty() {

@@ -1,6 +1,7 @@
 //! The API as its callers see it: over TCP, and search by search against a plain reading of the same resources.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends here")]
 
+mod import;
 mod negative;
 mod round_trip;
 mod search;

@@ -60,7 +60,7 @@ fn reached<'v>(value: &'v Value, path: &str) -> Vec<&'v Value> {
 }
 
 fn values<'v>(resource: &'v Value, param: &Param) -> Vec<&'v Value> {
-    param.paths.split(',').flat_map(|path| reached(resource, path)).collect()
+    param.paths.split(',').flat_map(|path| if path == "." { vec![resource] } else { reached(resource, path) }).collect()
 }
 
 /// (system, code) of a token element.
@@ -226,6 +226,34 @@ fn asked(param: &Param, sample: &Value, standing: &BTreeMap<String, String>) -> 
             if let Some(text) = sample.as_str() {
                 let own = text.to_owned();
                 out.push((format!("={text}"), Box::new(move |value| value.as_str() == Some(&own))));
+            }
+        }
+        Kind::CodeQuantity => {
+            let (codes, Some(number)) = (tokens(&sample["code"]), sample["valueQuantity"]["value"].as_f64()) else {
+                return out;
+            };
+            if let Some((_, code)) = codes.into_iter().next() {
+                out.push((
+                    format!("={code}$ge{number}"),
+                    Box::new(move |value| {
+                        tokens(&value["code"]).iter().any(|(_, own)| *own == code)
+                            && value["valueQuantity"]["value"].as_f64().is_some_and(|own| own >= number)
+                    }),
+                ));
+            }
+        }
+        Kind::CodeConcept => {
+            let first = |value: &Value| tokens(value).into_iter().next();
+            if let (Some((_, code)), Some((_, other))) =
+                (first(&sample["code"]), first(&sample["valueCodeableConcept"]))
+            {
+                out.push((
+                    format!("={code}${other}"),
+                    Box::new(move |value| {
+                        let has = |element: &Value, wanted: &str| tokens(element).iter().any(|(_, own)| own == wanted);
+                        has(&value["code"], &code) && has(&value["valueCodeableConcept"], &other)
+                    }),
+                ));
             }
         }
         Kind::Flag => {}

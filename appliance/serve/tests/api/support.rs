@@ -20,6 +20,12 @@ pub(crate) fn on(store: Store) -> Api {
     Api::new(store, Settings { tokens: vec![hash("secret")], max_body_bytes: 65_536, now, ..Settings::default() })
 }
 
+/// With a watched folder.
+pub(crate) fn watching(store: Store, folder: &std::path::Path) -> Api {
+    let watched = Some(folder.to_owned());
+    Api::new(store, Settings { tokens: vec![hash("secret")], watched, ..Settings::default() })
+}
+
 pub(crate) fn api() -> (Api, tempfile::TempDir) {
     let (store, folder) = store();
     (on(store), folder)
