@@ -151,10 +151,10 @@ def race(given, prompts, asked):
         PEER: Server(given, asked),
         BATCHED: Runner(BATCHED, [*batched, *(["--flash"] if given.flash else [])]),
     }
-    samples, start = [], 1
+    samples, start = [], max(given.users)
     try:
         for engine in engines.values():
-            engine.sample(1, 1, 4, 0)
+            engine.sample(start, 1, 4, 0)  # pages are warm after it, and everybody has read the system turn once
         for round_ in range(given.rounds):
             for users in given.users:
                 for name in list(engines)[round_ % 3:] + list(engines)[: round_ % 3]:
@@ -210,7 +210,7 @@ def main():
                            help="the peer's flash attention (0)")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write samples and medians")
     given = arguments.parse_args()
-    asked = questions(1 + given.rounds * sum(given.users) * given.each)
+    asked = questions(max(given.users) + given.rounds * sum(given.users) * given.each)
     with tempfile.TemporaryDirectory() as folder:
         prompts = Path(folder) / "prompts"
         prompts.write_text("\n".join([SYSTEM, *asked]) + "\n")
