@@ -1,5 +1,5 @@
 //! Single samples of the native engine's speed, on request: `bench MODEL [--threads N] [--context N] [--level NAME]
-//! [--high]`. `bench --bandwidth [--threads N]` instead says what so many threads read from memory.
+//! [--high] [--q8-cache]`. `bench --bandwidth [--threads N]` instead says what so many threads read from memory.
 //!
 //! Each line on standard input, `PROMPT GENERATE [greedy|SEQUENCES]`, is one sample: a prompt of so many tokens is read into an
 //! empty cache, then so many are generated, one after another; with `greedy` only the likeliest token is asked for, with a
@@ -16,7 +16,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use haechi_drivers::cpu::{CpuBackend, Level, Limits, Precision, read_bandwidth};
+use haechi_drivers::cpu::{CacheFormat, CpuBackend, Level, Limits, Precision, read_bandwidth};
 use haechi_drivers::gguf::File;
 use haechi_drivers::tokenizer::Tokenizer;
 use haechi_drivers::{Backend, Batch};
@@ -41,6 +41,7 @@ fn main() {
                 limits.level = Some(Level::ALL.into_iter().find(|level| level.name() == name).expect("a level"));
             }
             "--high" => limits.precision = Precision::High,
+            "--q8-cache" => limits.cache = CacheFormat::Q8,
             _ => model = Some(argument),
         }
     }

@@ -11,6 +11,7 @@
 //! --peer FILE        what logits.py wrote for them: measured too, without bars
 //! --level NAME       instructions of the engine
 //! --high             the engine with finer activations
+//! --q8-cache         the engine with keys and values of 8 bits
 //! --error E          bar: relative root-mean-square error, at most
 //! --top1 S           bar: share of positions whose likeliest token is the same, at least; with --clear of the clear ones
 //! --clear            judge the likeliest token only where the reference's second is five times the error behind
@@ -28,7 +29,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
-use haechi_drivers::cpu::{CpuBackend, Level, Limits, Precision};
+use haechi_drivers::cpu::{CacheFormat, CpuBackend, Level, Limits, Precision};
 use haechi_drivers::gguf::File;
 use haechi_drivers::tokenizer::Tokenizer;
 use haechi_drivers::{Backend, Batch};
@@ -52,7 +53,8 @@ struct Bars {
 
 fn main() -> ExitCode {
     let (mut model, mut text, mut tokens_out, mut peer, mut level) = (None, None, None, None, None);
-    let (mut positions, mut bars, mut precision) = (1000_usize, Bars::default(), Precision::Standard);
+    let (mut positions, mut bars) = (1000_usize, Bars::default());
+    let (mut precision, mut cache) = (Precision::Standard, CacheFormat::Bf16);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().expect("a value after the option");
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
             "--kl" => bars.kl = Some(value().parse().unwrap()),
             "--clear" => bars.clear = true,
             "--high" => precision = Precision::High,
+            "--q8-cache" => cache = CacheFormat::Q8,
             other if other.starts_with('-') => panic!("there is no option {other}"),
             _ => model = Some(argument),
         }
@@ -78,8 +81,8 @@ fn main() -> ExitCode {
     let file = File::open(Path::new(&model)).unwrap();
     let tokenizer = Tokenizer::from_header(file.header()).unwrap();
     let mut tokens = tokenizer.encode(text.as_deref().unwrap_or(TEXT)).unwrap();
-    let limits =
-        Limits { level, precision, context: positions as u32, cache_tokens: positions as u32, ..Limits::default() };
+    let (context, cache_tokens) = (positions as u32, positions as u32);
+    let limits = Limits { level, precision, cache, context, cache_tokens, ..Limits::default() };
     let mut backend = CpuBackend::load(&file, limits).unwrap();
     tokens.truncate(positions.min(backend.capabilities().context as usize));
     if let Some(path) = tokens_out {

@@ -1,7 +1,7 @@
 """llama.cpp answering several users in shared passes: llama_batched.py MODEL PROMPTS_FILE [--threads N] [--flash]
 
 The work of llama.cpp's own server, without HTTP: each user has a sequence; prompts are read beside the others' answers, up to
-512 tokens in a pass; what a new prompt shares with the one before stays in the cache. Speaks as drivers/examples/users.rs does:
+512 tokens in a pass; what a user's new prompt shares with the one before stays in the cache, also from sample to sample. Speaks as drivers/examples/users.rs does:
 each line `USERS EACH MAX_TOKENS FROM` on standard input is one sample, answered by one line of JSON."""
 
 import argparse
@@ -23,9 +23,9 @@ USER_TOKENS = 1024
 class User:
     """One sequence: the tokens that its cache holds, and those that are still to be read."""
 
-    def __init__(self, questions):
+    def __init__(self, questions, cached):
         self.questions = questions
-        self.cached, self.unread = [], []
+        self.cached, self.unread = cached, []
         self.generated = 0
 
 
@@ -61,6 +61,7 @@ class Batched:
         self.model, self.context, self.system = model, context, system
         self.memory = llama_cpp.llama_get_memory(context)
         self.batch = llama_cpp.llama_batch_init(PASS_TOKENS, 0, 1)
+        self.cached = {}
         text = lambda token: model._model.token_get_text(token) if token >= 0 else ""  # noqa: E731
         self.format = Jinja2ChatFormatter(
             template=model.metadata["tokenizer.chat_template"],
@@ -72,8 +73,7 @@ class Batched:
         return self.model.tokenize(self.format(messages=turns).prompt.encode(), add_bos=False, special=True)
 
     def sample(self, asked, max_tokens):
-        llama_cpp.llama_memory_clear(self.memory, True)
-        users = [User(list(questions)) for questions in asked]
+        users = [User(list(questions), self.cached.get(number, [])) for number, questions in enumerate(asked)]
         requests = []
         started = time.perf_counter()
         for number, user in enumerate(users):
@@ -88,6 +88,7 @@ class Batched:
                 if ended or user.generated == max_tokens:
                     requests.append([user.first, now - user.asked, user.generated - int(ended)])
                     self.next_question(number, user)
+        self.cached.update((number, user.cached) for number, user in enumerate(users))
         return {"wall_s": time.perf_counter() - started, "requests": requests}
 
     def next_question(self, number, user):

@@ -5,12 +5,13 @@ Every user asks one question after another, all with the same system turn, greed
 the peer as `python -m llama_cpp.server` over HTTP on this machine; all stay loaded and idle while another works. That server
 answers one request at a time, so beside it runs what llama.cpp can do with several sequences in one pass, without a server:
 llama_batched.py. The ratio is to the better of the two. Samples during which others worked do not count where there are any
-that are undisturbed; `!` marks a line that has none."""
+that are undisturbed; `!` marks a line that has none. What was measured when it is told to end (SIGTERM) is still printed."""
 
 import argparse
 import http.client
 import json
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -31,6 +32,14 @@ SYSTEM = (
 ).strip()
 TESTS = ("HbA1c", "creatinine", "the INR", "troponin", "ferritin", "TSH", "the anion gap", "C-reactive protein")
 ASKED = ("what is its usual range?", "why would it be low?", "why would it be high?", "how often is it repeated?")
+
+
+class Stopped(Exception):
+    """Somebody wants this to end."""
+
+
+def stop(*_):
+    raise Stopped
 
 
 def questions(count):
@@ -121,7 +130,7 @@ class Server:
                 requests.append(self.ask(self.asked[start + i * users + number], tokens))
 
         started = time.perf_counter()
-        threads = [threading.Thread(target=user, args=(number,)) for number in range(users)]
+        threads = [threading.Thread(target=user, args=(number,), daemon=True) for number in range(users)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -151,10 +160,10 @@ def race(given, prompts, asked):
         PEER: Server(given, asked),
         BATCHED: Runner(BATCHED, [*batched, *(["--flash"] if given.flash else [])]),
     }
-    samples, start = [], 1
+    samples, start = [], max(given.users)
     try:
         for engine in engines.values():
-            engine.sample(1, 1, 4, 0)
+            engine.sample(start, 1, 4, 0)  # pages are warm after it, and everybody has read the system turn once
         for round_ in range(given.rounds):
             for users in given.users:
                 for name in list(engines)[round_ % 3:] + list(engines)[: round_ % 3]:
@@ -168,6 +177,10 @@ def race(given, prompts, asked):
                     )
                     print(".", end="", file=sys.stderr, flush=True)
                 start += users * given.each
+    except Stopped:
+        print("stopped early", file=sys.stderr)
+        for engine in engines.values():
+            engine.process.kill()
     finally:
         for engine in engines.values():
             engine.close()
@@ -182,6 +195,8 @@ def table(samples):
         medians = {}
         for name in (OURS, PEER, BATCHED):
             found = [sample for sample in samples if (sample["engine"], sample["users"]) == (name, users)]
+            if not found:
+                break
             quiet = [sample for sample in found if sample["others"] <= OTHERS]
             medians[name] = {
                 figure: statistics.median(sample[figure] for sample in quiet or found)
@@ -190,6 +205,8 @@ def table(samples):
             of = medians[name]
             mark = "" if quiet else " !"
             print(f"{users:5} {name:18}{of['tokens_per_s']:10.1f}{of['first_text_s']:14.3f}{of['slowest_s']:11.2f}{mark}")
+        if len(medians) < 3:
+            continue  # it was stopped before
         ratio = medians[OURS]["tokens_per_s"] / max(medians[name]["tokens_per_s"] for name in (PEER, BATCHED))
         print(f"{'':5} {'ratio':18}{ratio:10.2f}")
         rows.append({"users": users, "medians": medians, "ratio": ratio})
@@ -210,7 +227,8 @@ def main():
                            help="the peer's flash attention (0)")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write samples and medians")
     given = arguments.parse_args()
-    asked = questions(1 + given.rounds * sum(given.users) * given.each)
+    signal.signal(signal.SIGTERM, stop)
+    asked = questions(max(given.users) + given.rounds * sum(given.users) * given.each)
     with tempfile.TemporaryDirectory() as folder:
         prompts = Path(folder) / "prompts"
         prompts.write_text("\n".join([SYSTEM, *asked]) + "\n")

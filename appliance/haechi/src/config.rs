@@ -55,6 +55,9 @@ pub(crate) struct Model {
     /// How finely activations are rounded: "standard" or "high". Default: "standard". "high" chooses the token that exact
     /// arithmetic would choose more often; prompts are read at about half the speed.
     pub(crate) precision: haechi_drivers::cpu::Precision,
+    /// How keys and values of what was read are kept: "bf16" or "q8". Default: "bf16". "q8" (8 bits with a scale for each head and
+    /// position) takes about half the memory, is less exact, and reads prompts more slowly.
+    pub(crate) cache: haechi_drivers::cpu::CacheFormat,
     /// A small GGUF file of the same vocabulary that guesses ahead, relative to the `models` folder. Default: none. It
     /// changes speed and no answer.
     pub(crate) draft_file: Option<String>,

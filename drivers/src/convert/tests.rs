@@ -193,11 +193,11 @@ fn llama_heads_are_laced_and_the_rest_is_carried_over() {
     assert_eq!(header.number("llama.attention.head_count_kv").unwrap(), 2);
     assert_eq!(header.tensor("blk.0.ffn_down.weight").unwrap().dimensions, [96, 64]);
     let tokens = header.texts("tokenizer.ggml.tokens").unwrap();
-    assert_eq!((tokens.len(), tokens[200].as_str(), tokens[299].as_str()), (300, "<end>", "[PAD299]"));
+    assert_eq!((tokens.len(), tokens.get(200), tokens.get(299)), (300, Some("<end>"), Some("[PAD299]")));
     assert_eq!(header.number("tokenizer.ggml.eos_token_id").unwrap(), 200);
     assert_eq!(header.text("tokenizer.ggml.pre"), Some("gpt-2"));
     assert_eq!(header.text("tokenizer.chat_template"), Some("{{ messages }}"));
-    assert_eq!(header.texts("tokenizer.ggml.merges").unwrap(), ["一 丁", "丁 丂"]);
+    assert!(header.texts("tokenizer.ggml.merges").unwrap().iter().eq(["一 丁", "丁 丂"]));
 }
 
 /// The consortium's layout and DeepSeek's hold the same weights, so they make the same tensors.

@@ -119,7 +119,7 @@ pub(super) fn metadata(folder: &Path, rows: u64, all: &mut BTreeMap<String, Valu
     if let Some(template) = template(folder, &settings)? {
         set("chat_template", Value::String(template));
     }
-    set("ggml.tokens", Value::Array(Array::String(tokens)));
+    set("ggml.tokens", Value::Array(Array::String(tokens.iter().collect())));
     set("ggml.token_type", Value::Array(Array::I32(kinds)));
     Ok(())
 }

@@ -335,7 +335,7 @@ dispatched! {
 /// No infinity and no NaN: what a page holds beyond a sequence's end is multiplied by zero, which must give zero whatever an
 /// earlier sequence left there. No sound model comes near the bound.
 #[inline(always)]
-unsafe fn finite<S: Isa>(x: S::F) -> S::F {
+pub(super) unsafe fn finite<S: Isa>(x: S::F) -> S::F {
     // SAFETY: the caller has the instruction set.
     unsafe {
         let zero = S::splat(0.0);

@@ -3,6 +3,7 @@
 
 use super::attention::PAGE;
 use super::config::{Attention, Config};
+use super::eight;
 use super::memory::Buffer;
 
 /// What one layer keeps of one token.
@@ -16,24 +17,31 @@ pub(super) struct CacheShape {
     pub(super) value: usize,
     /// Values are kept beside the keys; otherwise a key begins with its value.
     values: bool,
+    /// Numbers are of 8 bits, see [`eight`].
+    pub(super) eight: bool,
 }
 
 impl CacheShape {
-    pub(super) fn of(config: &Config) -> Self {
+    pub(super) fn of(config: &Config, eight: bool) -> Self {
         let layers = config.layers;
         match config.attention {
             Attention::Grouped { kv_heads, key, value, .. } => {
-                Self { layers, heads: kv_heads, key, value, values: true }
+                Self { layers, heads: kv_heads, key, value, values: true, eight }
             }
             Attention::Latent { latent, .. } => {
-                Self { layers, heads: 1, key: latent + config.rotated, value: latent, values: false }
+                Self { layers, heads: 1, key: latent + config.rotated, value: latent, values: false, eight }
             }
         }
     }
 
-    /// Numbers of one layer's part of a page.
+    /// Numbers of 16 bits that a head's part of a page takes, of `dimension` numbers a position.
+    const fn part_numbers(self, dimension: usize) -> usize {
+        if self.eight { eight::part_numbers(dimension) } else { PAGE * dimension }
+    }
+
+    /// Numbers of 16 bits of one layer's part of a page.
     const fn layer_numbers(self) -> usize {
-        self.heads * PAGE * (self.key + if self.values { self.value } else { 0 })
+        self.heads * (self.part_numbers(self.key) + if self.values { self.part_numbers(self.value) } else { 0 })
     }
 
     /// True if values are kept beside the keys.
@@ -41,13 +49,14 @@ impl CacheShape {
         self.values
     }
 
-    /// Numbers of a page.
+    /// Numbers of 16 bits of a page.
     pub(super) const fn page_numbers(self) -> usize {
         self.layers * self.layer_numbers()
     }
 }
 
-/// The pages: `[page][layer][keys of each head, values of each head]`, bf16, in the order that [`super::attention`] reads.
+/// The pages: `[page][layer][keys of each head, values of each head]`, bf16 in the order that [`super::attention`] reads, or 8
+/// bits, see [`eight`].
 #[derive(Debug)]
 pub(super) struct Cache {
     pub(super) shape: CacheShape,
@@ -68,7 +77,7 @@ impl Cache {
     /// There are such a page, layer and head.
     pub(super) unsafe fn keys(&self, page: usize, layer: usize, head: usize) -> *mut u16 {
         let shape = self.shape;
-        let at = (page * shape.layers + layer) * shape.layer_numbers() + head * PAGE * shape.key;
+        let at = (page * shape.layers + layer) * shape.layer_numbers() + head * shape.part_numbers(shape.key);
         // SAFETY: in bounds, as the caller vouches.
         unsafe { self.numbers.pointer().add(at) }
     }
@@ -79,8 +88,8 @@ impl Cache {
     /// There are such a page, layer and head, and the cache keeps values.
     pub(super) unsafe fn values(&self, page: usize, layer: usize, head: usize) -> *mut u16 {
         let shape = self.shape;
-        let keys = shape.heads * PAGE * shape.key;
-        let at = (page * shape.layers + layer) * shape.layer_numbers() + keys + head * PAGE * shape.value;
+        let keys = shape.heads * shape.part_numbers(shape.key);
+        let at = (page * shape.layers + layer) * shape.layer_numbers() + keys + head * shape.part_numbers(shape.value);
         // SAFETY: in bounds, as the caller vouches.
         unsafe { self.numbers.pointer().add(at) }
     }

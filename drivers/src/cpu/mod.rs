@@ -12,6 +12,7 @@ mod activation;
 mod attention;
 mod cache;
 mod config;
+mod eight;
 mod format;
 mod isa;
 mod measure;
@@ -62,6 +63,19 @@ pub struct Limits {
     pub pin: bool,
     /// How finely activations are rounded.
     pub precision: Precision,
+    /// How keys and values are kept.
+    pub cache: CacheFormat,
+}
+
+/// How keys and values are kept from pass to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheFormat {
+    /// As bf16.
+    #[default]
+    Bf16,
+    /// As 8 bits with a scale for each head and position: about half the memory, and less exact.
+    Q8,
 }
 
 /// How finely a product's activations are rounded.
@@ -86,6 +100,7 @@ impl Default for Limits {
             level: None,
             pin: false,
             precision: Precision::Standard,
+            cache: CacheFormat::Bf16,
         }
     }
 }
@@ -125,7 +140,7 @@ impl CpuBackend {
 
         let context = limits.context.min(u32::try_from(config.context).unwrap_or(u32::MAX)).max(1);
         let pages = limits.cache_tokens.max(context).div_ceil(PAGE as u32);
-        let shape = CacheShape::of(&config);
+        let shape = CacheShape::of(&config, limits.cache == CacheFormat::Q8);
         let batch_tokens = limits.batch_tokens.max(1);
         let vocabulary =
             u32::try_from(config.vocabulary).map_err(|_| unusable("its vocabulary is too large".to_owned()))?;
@@ -141,13 +156,15 @@ impl CpuBackend {
             Precision::High => 2,
         };
         let kept = Kept { rows, floats };
-        let scratch = Scratch::new(&model.config, batch_tokens as usize, team.size(), kept).map_err(memory)?;
+        let scratch =
+            Scratch::new(&model.config, batch_tokens as usize, team.size(), kept, shape.eight).map_err(memory)?;
         let cache = Cache::new(shape, pages as usize).map_err(memory)?;
         let capabilities = Capabilities {
-            // With the instruction set and the precision: what it computes, and keeps on disk, differs in the last bits.
-            driver: match limits.precision {
-                Precision::Standard => format!("{DRIVER}/{}", level.name()),
-                Precision::High => format!("{DRIVER}/{}/high", level.name()),
+            // With the instruction set, the precision and the cache's numbers: what it computes, and keeps on disk, differs.
+            driver: {
+                let high = if limits.precision == Precision::High { "/high" } else { "" };
+                let eight = if shape.eight { "/q8" } else { "" };
+                format!("{DRIVER}/{}{high}{eight}", level.name())
             },
             vocabulary,
             context,

@@ -352,11 +352,10 @@ fn load_drafter(
     limits: Limits,
 ) -> Result<Box<dyn Drafter>, EngineError> {
     let file = gguf::File::open(path)?;
-    let tokens =
-        |header: &gguf::Header| header.texts("tokenizer.ggml.tokens").map(<[String]>::to_vec).unwrap_or_default();
+    let tokens = |header: &gguf::Header| header.texts("tokenizer.ggml.tokens").cloned().unwrap_or_default();
     let (small, large) = (tokens(file.header()), tokens(answers));
     // Families pad their vocabularies to different lengths.
-    if small.is_empty() || small.iter().zip(&large).any(|(a, b)| a != b) {
+    if small.is_empty() || small.iter().zip(large.iter()).any(|(a, b)| a != b) {
         return Err(EngineError::Draft { path: path.to_owned() });
     }
     let context = capabilities.context;

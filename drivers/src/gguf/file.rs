@@ -288,7 +288,7 @@ mod tests {
         let path = folder.path().join("m.gguf");
         let mut writer = Writer::new();
         // A header longer than the first read.
-        writer.set("long", Value::Array(Array::String(vec!["x".repeat(1000); 5000])));
+        writer.set("long", Value::Array(Array::String(vec!["x".repeat(1000); 5000].iter().collect())));
         writer.tensor("t", &[4], DType::F32, (0..16).collect());
         std::fs::write(&path, writer.bytes()).unwrap();
         let file = File::open(&path).unwrap();

@@ -1,10 +1,12 @@
 //! GGUF, the file format of ggml models (<https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3).
 //!
 //! A model file is untrusted input. [`read`] turns bytes into a [`Header`] or a sentence, bounds checked and pure; nothing
-//! in a header is believed before it was compared with the length of the file. [`file`] does the I/O; [`mod@write`] makes files.
+//! in a header is believed before it was compared with the length of the file. [`file`] does the I/O, [`Texts`] holds vocabularies,
+//! [`mod@write`] makes files.
 
 pub mod file;
 mod read;
+mod texts;
 pub mod write;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use thiserror::Error;
 
 pub use file::File;
 pub(crate) use read::shown;
+pub use texts::Texts;
 
 /// What stands before the weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +67,7 @@ pub enum Array {
     F32(Vec<f32>),
     F64(Vec<f64>),
     Bool(Vec<bool>),
-    String(Vec<String>),
+    String(Texts),
     Array(Vec<Array>),
 }
 
@@ -272,7 +275,7 @@ impl Header {
     ///
     /// # Errors
     /// [`GgufError::Unusable`] if it is absent or something else.
-    pub fn texts(&self, key: &str) -> Result<&[String], GgufError> {
+    pub fn texts(&self, key: &str) -> Result<&Texts, GgufError> {
         match self.metadata.get(key) {
             Some(Value::Array(Array::String(texts))) => Ok(texts),
             _ => Err(GgufError::Unusable(format!("its metadata lack the list of texts `{key}`"))),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Array, DType, Header, TensorInfo, Value};
+use super::{Array, DType, Header, TensorInfo, Texts, Value};
 
 /// Far above any model published so far (DeepSeek-V3: 1,025 tensors, 50 keys), far below what would hurt.
 const MAX_COUNT: u64 = 1 << 17;
@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
-    fn string(&mut self, limit: u64) -> Read<String> {
+    fn string(&mut self, limit: u64) -> Read<&'a str> {
         let at = self.at;
         let length = self.u64()?;
         if length > limit {
@@ -181,17 +181,25 @@ impl<'a> Reader<'a> {
             ));
         }
         let bytes = self.take(length)?;
-        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| broken(at, "a text is not UTF-8"))
+        std::str::from_utf8(bytes).map_err(|_| broken(at, "a text is not UTF-8"))
     }
 
     fn name(&mut self) -> Read<String> {
         let at = self.at;
         let name = self.string(MAX_NAME_BYTES)?;
-        if name.is_empty() { Err(broken(at, "a name is empty")) } else { Ok(name) }
+        if name.is_empty() { Err(broken(at, "a name is empty")) } else { Ok(name.to_owned()) }
     }
 
     fn text(&mut self) -> Read<String> {
-        self.string(self.file_bytes)
+        self.string(self.file_bytes).map(str::to_owned)
+    }
+
+    fn texts(&mut self, count: u64) -> Read<Texts> {
+        let mut texts = Texts::default();
+        for _ in 0..count {
+            texts.push(self.string(self.file_bytes)?);
+        }
+        Ok(texts)
     }
 
     fn value(&mut self, kind: u32) -> Read<Value> {
@@ -242,7 +250,7 @@ impl<'a> Reader<'a> {
             5 => Array::I32(list!(self, count, i32)),
             6 => Array::F32(list!(self, count, f32)),
             7 => Array::Bool(list!(self, count, bool)),
-            8 => Array::String(list!(self, count, text)),
+            8 => Array::String(self.texts(count)?),
             10 => Array::U64(list!(self, count, u64)),
             11 => Array::I64(list!(self, count, i64)),
             12 => Array::F64(list!(self, count, f64)),
@@ -306,8 +314,10 @@ mod tests {
         let mut writer = Writer::new();
         writer.set("general.name", Value::String("작은 모형".to_owned()));
         writer.set("n", Value::I64(-3));
-        writer
-            .set("list", Value::Array(Array::Array(vec![Array::U8(vec![1, 2]), Array::String(vec!["a".to_owned()])])));
+        writer.set(
+            "list",
+            Value::Array(Array::Array(vec![Array::U8(vec![1, 2]), Array::String(["a"].iter().collect())])),
+        );
         writer.tensor("a", &[32, 2], DType::Q8_0, vec![1; 68]);
         writer.tensor("b", &[3], DType::F32, vec![2; 12]);
         writer.bytes()

@@ -1,38 +1,41 @@
 //! A computed prefix in a file: the tokens and what their pages hold, encrypted.
 //!
-//! What a cache holds is as telling as the text it was computed from, so the body is sealed with XChaCha20-Poly1305 under a
-//! key that the caller keeps elsewhere; the header is readable, and authenticated with it. The layout, numbers
-//! little-endian:
+//! What a cache holds is as telling as the text it was computed from, so it is sealed with XChaCha20-Poly1305 under a key
+//! that the caller keeps elsewhere; the header is readable, and authenticated with every piece. The tokens are one piece and
+//! each page is one, so that several threads read and open a file. A piece's number is part of its nonce: none can stand in
+//! another's place, and the header says how many there are. The layout, numbers little-endian:
 //!
 //! | Bytes | What |
 //! | --- | --- |
 //! | 8 | `HAECHIKV` |
-//! | 4 | version, 1 |
+//! | 4 | version, 2 |
 //! | 4, 4, 8 | number of pages, tokens in a page, bytes in a page |
 //! | 32 | SHA-256 of the model file's digest and the driver's name and version |
-//! | 24 | nonce |
-//! | pages × tokens × 4 | token ids, sealed from here on |
-//! | pages × bytes | pages |
-//! | 16 | tag |
+//! | 20 | random: the beginning of each piece's nonce, whose end is its number (4 bytes) |
+//! | pages × tokens × 4, 16 | piece 0: token ids, sealed; tag |
+//! | bytes, 16 | pieces from 1 on: a page, sealed; tag |
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chacha20poly1305::aead::Generate;
-use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
+use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 const MAGIC: &[u8; 8] = b"HAECHIKV";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FIXED_BYTES: usize = 60;
-const NONCE_BYTES: usize = 24;
-const HEADER_BYTES: usize = FIXED_BYTES + NONCE_BYTES;
+/// Of a nonce's 24 bytes those that are random.
+const RANDOM_BYTES: usize = 20;
+const HEADER_BYTES: usize = FIXED_BYTES + RANDOM_BYTES;
 const TAG_BYTES: usize = 16;
+/// Threads that read a file, at most: more would wait for memory.
+const READERS: usize = 4;
 /// Longest name of a file, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
@@ -136,8 +139,40 @@ impl Layout {
         u64::from(pages) * u64::from(self.page_tokens) * 4
     }
 
-    fn body_bytes(&self, pages: u32) -> u64 {
-        self.token_bytes(pages) + u64::from(pages) * self.page_bytes as u64
+    /// Bytes of a whole file.
+    fn file_bytes(&self, pages: u32) -> u64 {
+        let pieces = u64::from(pages) * (self.page_bytes + TAG_BYTES) as u64;
+        HEADER_BYTES as u64 + self.token_bytes(pages) + TAG_BYTES as u64 + pieces
+    }
+}
+
+/// What seals and opens the pieces of one file.
+struct Seal<'a> {
+    cipher: XChaCha20Poly1305,
+    header: &'a [u8],
+}
+
+impl<'a> Seal<'a> {
+    fn new(key: &Key, header: &'a [u8]) -> Self {
+        Self { cipher: XChaCha20Poly1305::new((&*key.0).into()), header }
+    }
+
+    fn nonce(&self, piece: u32) -> XNonce {
+        let mut nonce = [0; RANDOM_BYTES + 4];
+        let (random, number) = nonce.split_at_mut(RANDOM_BYTES);
+        random.copy_from_slice(self.header.last_chunk::<RANDOM_BYTES>().unwrap_or(&[0; RANDOM_BYTES]));
+        number.copy_from_slice(&piece.to_le_bytes());
+        nonce.into()
+    }
+
+    /// Seals a piece in place; `None` if it is too large.
+    fn close(&self, piece: u32, bytes: &mut [u8]) -> Option<Tag> {
+        self.cipher.encrypt_inout_detached(&self.nonce(piece), self.header, bytes.into()).ok()
+    }
+
+    /// Opens a piece in place; false if it is not what was sealed.
+    fn open(&self, piece: u32, bytes: &mut [u8], tag: [u8; TAG_BYTES]) -> bool {
+        self.cipher.decrypt_inout_detached(&self.nonce(piece), self.header, bytes.into(), &tag.into()).is_ok()
     }
 }
 
@@ -160,21 +195,24 @@ pub fn file(folder: &Path, name: &str) -> Result<PathBuf, StoreError> {
 /// [`StoreError`].
 pub fn save(path: &Path, key: &Key, layout: &Layout, prefix: Prefix) -> Result<(), StoreError> {
     let refuse = |reason: &str| StoreError::Refused { path: path.to_owned(), reason: reason.to_owned() };
-    let nonce = XNonce::try_generate().map_err(|_| refuse("the system gave no random numbers"))?;
-    let pages = u32::try_from(prefix.tokens.len() / layout.page_tokens.max(1) as usize).unwrap_or(u32::MAX);
-    let Prefix { tokens, pages: bytes } = prefix;
-    let mut body = Vec::with_capacity(tokens.len() * 4 + bytes.len() + TAG_BYTES);
-    body.extend(tokens.iter().flat_map(|token| token.to_le_bytes()));
-    body.extend_from_slice(&bytes);
-    drop(bytes); // a prefix may take a good part of the memory
-    if body.len() as u64 != layout.body_bytes(pages) {
+    let random = XNonce::try_generate().map_err(|_| refuse("the system gave no random numbers"))?;
+    let Prefix { tokens, pages: mut bytes } = prefix;
+    let count = u32::try_from(tokens.len() / layout.page_tokens.max(1) as usize).unwrap_or(u32::MAX);
+    if tokens.len() as u64 * 4 != layout.token_bytes(count) || bytes.len() != count as usize * layout.page_bytes {
         return Err(refuse("it is not made of whole pages"));
     }
-    let mut header = layout.header(pages);
-    header.extend_from_slice(&nonce);
-    let cipher = XChaCha20Poly1305::new((&*key.0).into());
-    cipher.encrypt_in_place(&nonce, &header, &mut body).map_err(|_| refuse("it is too large to be sealed"))?;
-    write_whole(path, &[&header, &body])
+    let mut header = layout.header(count);
+    header.extend(random.as_slice().iter().take(RANDOM_BYTES));
+    let seal = Seal::new(key, &header);
+    let too_large = || refuse("it is too large to be sealed");
+    let mut tokens: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+    let tag = seal.close(0, &mut tokens).ok_or_else(too_large)?;
+    let mut pieces = vec![(&tokens[..], tag)];
+    for (page, number) in bytes.chunks_exact_mut(layout.page_bytes.max(1)).zip(1..) {
+        let tag = seal.close(number, page).ok_or_else(too_large)?;
+        pieces.push((&*page, tag));
+    }
+    write_whole(path, &header, &pieces)
 }
 
 /// Reads a prefix.
@@ -195,42 +233,74 @@ pub fn read(path: &Path, key: &Key, layout: &Layout) -> Result<Prefix, StoreErro
         return refuse("it is no saved prefix");
     }
     let pages = header.get(12..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
-    let (fixed, nonce) = header.split_at(FIXED_BYTES);
-    if fixed != layout.header(pages) {
+    if !header.starts_with(&layout.header(pages)) {
         return refuse("it was computed by another model, driver or version");
     }
     if pages > layout.pages {
         return refuse("it has more pages than the cache");
     }
-    let sealed_bytes = layout.body_bytes(pages) + TAG_BYTES as u64;
-    if metadata.len() != HEADER_BYTES as u64 + sealed_bytes {
+    // The layout bounds it: no more than the cache itself.
+    if metadata.len() != layout.file_bytes(pages) {
         return refuse("it is cut off, or something was added");
     }
-    // The layout bounds it: no more than the cache itself.
-    let mut body = Vec::new();
-    opened.take(sealed_bytes).read_to_end(&mut body).map_err(io)?;
-    let cipher = XChaCha20Poly1305::new((&*key.0).into());
-    let nonce = <&XNonce>::try_from(nonce).map_err(|_| io(io::ErrorKind::UnexpectedEof.into()))?;
-    if cipher.decrypt_in_place(nonce, &header, &mut body).is_err() {
-        return refuse("the key is another one, or the file was changed");
+    let changed = "the key is another one, or the file was changed";
+    let seal = Seal::new(key, &header);
+    let open = |piece: u32, at: u64, bytes: &mut [u8]| {
+        let mut tag = [0; TAG_BYTES];
+        opened.read_exact_at(bytes, at)?;
+        opened.read_exact_at(&mut tag, at + bytes.len() as u64)?;
+        Ok::<_, io::Error>(seal.open(piece, bytes, tag))
+    };
+    let mut tokens = vec![0; usize::try_from(layout.token_bytes(pages)).unwrap_or(usize::MAX)];
+    if !open(0, HEADER_BYTES as u64, &mut tokens).map_err(io)? {
+        return refuse(changed);
     }
-    let split = usize::try_from(layout.token_bytes(pages)).unwrap_or(usize::MAX).min(body.len());
-    let bytes = body.split_off(split);
-    let tokens = body.as_chunks::<4>().0.iter().map(|token| u32::from_le_bytes(*token)).collect();
+    let page_bytes = layout.page_bytes.max(1);
+    let first = (HEADER_BYTES + tokens.len() + TAG_BYTES) as u64;
+    let mut bytes = vec![0; pages as usize * layout.page_bytes];
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(READERS);
+    let share = (pages as usize).div_ceil(threads).max(1);
+    // True if every page of a thread's share is what was sealed.
+    let open_share = |number: usize, bytes: &mut [u8]| {
+        for (page, index) in bytes.chunks_exact_mut(page_bytes).zip(number * share..) {
+            let at = first + (index * (page_bytes + TAG_BYTES)) as u64;
+            if !open(u32::try_from(index + 1).unwrap_or(u32::MAX), at, page)? {
+                return Ok(false);
+            }
+        }
+        Ok::<_, io::Error>(true)
+    };
+    let opened_all = std::thread::scope(|scope| {
+        let open_share = &open_share;
+        let shares = bytes.chunks_mut(share * page_bytes).enumerate();
+        let threads: Vec<_> = shares.map(|(number, bytes)| scope.spawn(move || open_share(number, bytes))).collect();
+        let gone = || Err(io::ErrorKind::Other.into());
+        let each = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| gone()));
+        each.collect::<Result<Vec<_>, _>>()
+    });
+    if opened_all.map_err(io)?.contains(&false) {
+        return refuse(changed);
+    }
+    let tokens = tokens.as_chunks::<4>().0.iter().map(|token| u32::from_le_bytes(*token)).collect();
     Ok(Prefix { tokens, pages: bytes })
 }
 
 /// Writes beside the file, then moves it there: a crash leaves the old file or the new one, never half of one.
-fn write_whole(path: &Path, parts: &[&[u8]]) -> Result<(), StoreError> {
+fn write_whole(path: &Path, header: &[u8], pieces: &[(&[u8], Tag)]) -> Result<(), StoreError> {
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let io = |source: io::Error| StoreError::Io { path: path.to_owned(), source };
     let folder = path.parent().ok_or_else(|| io(io::ErrorKind::InvalidInput.into()))?;
     let number = WRITES.fetch_add(1, Ordering::Relaxed); // two may save at once
     let beside = path.with_extension(format!("{}-{number}.part", std::process::id()));
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        parts.iter().try_for_each(|part| file.write_all(part))?;
-        file.sync_all()?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        let mut file = BufWriter::new(file);
+        file.write_all(header)?;
+        for (bytes, tag) in pieces {
+            file.write_all(bytes)?;
+            file.write_all(tag.as_slice())?;
+        }
+        file.into_inner()?.sync_all()?;
         fs::rename(&beside, path)?;
         File::open(folder)?.sync_all() // the name is on disk too
     })();
@@ -268,7 +338,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
         let bytes = fs::read(&path).unwrap();
-        assert_eq!(bytes.len(), HEADER_BYTES + 4 * 4 + 6 + TAG_BYTES);
+        assert_eq!(bytes.len(), HEADER_BYTES + 4 * 4 + 6 + 3 * TAG_BYTES, "tokens and two pages");
         assert!(!bytes.windows(3).any(|window| window == b"abc"), "it is sealed");
         assert_eq!(format!("{:?}", key(7)), "Key(..)");
     }
@@ -291,6 +361,25 @@ mod tests {
         }
         fs::write(&path, [&good[..], b"x"].concat()).unwrap();
         assert!(read(&path, &key(1), &layout()).is_err());
+    }
+
+    #[test]
+    fn pages_do_not_change_places_and_every_thread_reads_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), "x").unwrap();
+        for count in [1, 2, 3, 5, 9, 13] {
+            let layout = Layout { pages: 13, ..layout() };
+            let tokens = (0..2 * count).collect();
+            let prefix = Prefix { tokens, pages: (0..3 * count).map(|byte| byte as u8).collect() };
+            save(&path, &key(1), &layout, prefix.clone()).unwrap();
+            assert_eq!(read(&path, &key(1), &layout).unwrap(), prefix, "{count} pages");
+        }
+        save(&path, &key(1), &layout(), prefix()).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        let at = bytes.len() - 2 * (3 + TAG_BYTES);
+        bytes[at..].rotate_left(3 + TAG_BYTES);
+        fs::write(&path, bytes).unwrap();
+        assert!(read(&path, &key(1), &layout()).unwrap_err().to_string().contains("changed"));
     }
 
     #[test]

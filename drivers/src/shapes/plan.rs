@@ -76,7 +76,7 @@ pub(super) fn metadata(shape: &Shape, recipe: Recipe) -> BTreeMap<String, Value>
     all.insert("general.name".to_owned(), Value::String(format!("{} (random weights)", shape.name)));
     all.insert("general.file_type".to_owned(), Value::U32(recipe.file_type()));
     all.insert("general.quantization_version".to_owned(), Value::U32(2));
-    all.insert("general.tags".to_owned(), Value::Array(Array::String(vec!["random-weights".to_owned()])));
+    all.insert("general.tags".to_owned(), Value::Array(Array::String(["random-weights"].iter().collect())));
     all
 }
 

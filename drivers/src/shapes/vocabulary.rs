@@ -33,9 +33,9 @@ pub(super) fn metadata(shape: &Shape, all: &mut BTreeMap<String, Value>) {
     let mut set = |key: &str, value: Value| all.insert(format!("tokenizer.{key}"), value);
     set("ggml.model", Value::String("gpt2".to_owned()));
     set("ggml.pre", Value::String(shape.cutting.to_owned()));
-    set("ggml.tokens", Value::Array(Array::String(tokens)));
+    set("ggml.tokens", Value::Array(Array::String(tokens.iter().collect())));
     set("ggml.token_type", Value::Array(Array::I32(kinds)));
-    set("ggml.merges", Value::Array(Array::String(merges)));
+    set("ggml.merges", Value::Array(Array::String(merges.iter().collect())));
     set("ggml.bos_token_id", Value::U32(first));
     set("ggml.padding_token_id", Value::U32(first));
     set("ggml.eos_token_id", Value::U32(first + 2));

@@ -364,7 +364,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::gguf::{Array, Value};
+    use crate::gguf::{Array, Texts, Value};
 
     const ALL: [Cut; 11] = [
         Cut::Default,
@@ -476,9 +476,9 @@ mod tests {
         for (key, value) in [
             ("model", text("gpt2")),
             ("pre", text("glm4")),
-            ("tokens", Value::Array(Array::String(tokens))),
+            ("tokens", Value::Array(Array::String(tokens.iter().collect()))),
             ("token_type", Value::Array(Array::I32(kinds))),
-            ("merges", Value::Array(Array::String(vec![]))),
+            ("merges", Value::Array(Array::String(Texts::default()))),
             ("eom_token_id", Value::U32(261)),
         ] {
             header.metadata.insert(format!("tokenizer.ggml.{key}"), value);

@@ -159,7 +159,7 @@ pub(super) fn tokens_of(header: &Header, pieces: bool) -> Result<Vec<(String, Ki
         6 if pieces => Kind::Byte,
         _ => Kind::Normal,
     };
-    Ok(texts.iter().zip(kinds).map(|(text, number)| (text.clone(), kind(text, number))).collect())
+    Ok(texts.iter().zip(kinds).map(|(text, number)| (text.to_owned(), kind(text, number))).collect())
 }
 
 /// True if a word looks like one between template and model.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use haechi_drivers::cpu::{CpuBackend, Level, Limits, Precision};
+use haechi_drivers::cpu::{CacheFormat, CpuBackend, Level, Limits, Precision};
 use haechi_drivers::gguf::{DType, File};
 use haechi_drivers::{Backend, BackendError, Batch, Capabilities};
 
@@ -15,6 +15,8 @@ use crate::tiny::{Family, Shape, Tiny, VOCABULARY};
 const EXACT: f32 = 0.02;
 /// With finer activations it is what bf16 keys, values, queries and shares round off.
 const FINE: f32 = 0.006;
+/// With finer activations and a cache of 8 bits it is what those 8 bits round off.
+const EIGHT_BITS: f32 = 0.015;
 /// Of any one position.
 const EXACT_EACH: f32 = 1.6 * EXACT;
 /// A choice of experts that was this clear, as a part of the scores' range, does not turn by rounding: llama.cpp's choice
@@ -38,8 +40,10 @@ const LIMITS: Limits = Limits {
     level: None,
     pin: false,
     precision: Precision::Standard,
+    cache: CacheFormat::Bf16,
 };
 const HIGH: Limits = Limits { precision: Precision::High, ..LIMITS };
+const EIGHT: Limits = Limits { cache: CacheFormat::Q8, ..LIMITS };
 
 /// A backend under test, and what it is measured against.
 struct Case {
@@ -78,9 +82,9 @@ fn some_shapes() -> [Shape; 4] {
     ]
 }
 
-/// These, with activations as they are and finer ones.
+/// These, with activations as they are and finer ones, and with a cache of 8 bits.
 fn some_cases() -> impl Iterator<Item = (Shape, Limits)> {
-    some_shapes().into_iter().flat_map(|shape| [(shape, LIMITS), (shape, HIGH)])
+    some_shapes().into_iter().flat_map(|shape| [(shape, LIMITS), (shape, HIGH), (shape, EIGHT)])
 }
 
 /// Tokens of a sequence: any, but the same each time.
@@ -311,6 +315,21 @@ fn finer_activations_are_nearer_to_the_plain_reference() {
             let mean = (errors.iter().map(|error| error * error).sum::<f32>() / errors.len() as f32).sqrt();
             assert!(mean < FINE, "{family:?} {}: {mean}", dtype.name);
         }
+    }
+}
+
+/// Without the 8 bits of the activations, so that those of the cache show.
+#[test]
+fn a_cache_of_8_bits_is_half_as_large_and_near_the_plain_reference() {
+    for family in families(false) {
+        let shape = Shape::of(family, DType::Q8_0);
+        let mut case = load(shape, Limits { precision: Precision::High, ..EIGHT });
+        let tokens = tokens(3, 200);
+        let errors = errors(&case.alone(&tokens), &case.reference.logits(&tokens));
+        let mean = (errors.iter().map(|error| error * error).sum::<f32>() / errors.len() as f32).sqrt();
+        assert!(mean < EIGHT_BITS, "{family:?}: {mean}");
+        let (eight, whole) = (case.limits.page_bytes, load(shape, LIMITS).limits.page_bytes);
+        assert!(eight * 3 < whole * 2, "{family:?}: {eight} bytes a page beside {whole}");
     }
 }
 

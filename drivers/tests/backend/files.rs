@@ -110,9 +110,9 @@ fn a_model_from_a_file_guesses_and_changes_no_answer() {
     assert_eq!(guessed.text, alone.text);
     let mut foreign = tiny.clone();
     let header = Header::read(&tiny.bytes()).unwrap();
-    let mut tokens = header.texts("tokenizer.ggml.tokens").unwrap().to_vec();
+    let mut tokens = header.texts("tokenizer.ggml.tokens").unwrap().iter().collect::<Vec<_>>();
     tokens.swap(70, 71);
-    foreign.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens)));
+    foreign.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens.iter().collect())));
     let foreign = file("foreign.gguf", &foreign);
     let error = Engine::start_drafted(&model, Some(&foreign), settings).unwrap_err();
     assert!(error.code() == "HAECHI-0522" && error.to_string().contains("foreign.gguf"), "{error}");

@@ -353,10 +353,9 @@ impl Tiny {
         self.text("tokenizer.ggml.model", "gpt2");
         self.text("tokenizer.ggml.pre", "smollm");
         self.text("tokenizer.chat_template", TEMPLATE);
-        self.writer.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens)));
+        self.writer.set("tokenizer.ggml.tokens", Value::Array(Array::String(tokens.iter().collect())));
         self.writer.set("tokenizer.ggml.token_type", Value::Array(Array::I32(kinds)));
-        self.writer
-            .set("tokenizer.ggml.merges", Value::Array(Array::String(vec!["h e".to_owned(), "he l".to_owned()])));
+        self.writer.set("tokenizer.ggml.merges", Value::Array(Array::String(["h e", "he l"].iter().collect())));
         self.writer.set("tokenizer.ggml.eos_token_id", Value::U32(259));
     }
 

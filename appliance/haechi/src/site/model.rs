@@ -51,8 +51,13 @@ pub(crate) fn draft_file(home: &Home, config: &Config) -> Result<Option<PathBuf>
 /// How the engine runs.
 pub(crate) fn model_settings(config: &Config) -> Settings {
     let model = &config.model;
-    let limits =
-        Limits { threads: model.threads, pin: model.pin_threads, precision: model.precision, ..Limits::default() };
+    let limits = Limits {
+        threads: model.threads,
+        pin: model.pin_threads,
+        precision: model.precision,
+        cache: model.cache,
+        ..Limits::default()
+    };
     Settings { limits, ..Settings::default() }
 }
 

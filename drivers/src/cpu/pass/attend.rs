@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::super::activation::View;
 use super::super::attention::{self, PAGE, QUERIES, SPAN, Span};
+use super::super::cache::CacheShape;
 use super::super::config::Attention;
+use super::super::eight;
 use super::super::format::BLOCK;
 use super::super::isa::TILE_ROWS;
 use super::super::model::{AttentionWeights, Layer};
@@ -116,16 +118,48 @@ impl Pass<'_> {
                     let x = row.add(keys + head * key);
                     bias_at((heads + head) * key, x, key);
                     self.turn(x, key, key_norm.as_deref(), rotates, index, position);
-                    attention::store_key(self.level, x, key, self.cache.keys(page, index, head), position % PAGE);
+                    self.keep_key(x, self.cache.keys(page, index, head), position);
                 } else {
                     let head = unit - heads - kv_heads;
                     let x = row.add(values + head * value);
                     bias_at((heads + kv_heads) * key + head * value, x, value);
-                    attention::store_value(self.level, x, value, self.cache.values(page, index, head), position % PAGE);
+                    self.keep_value(x, self.cache.values(page, index, head), position);
                 }
             }
         };
         self.each_unit(member, units.len(), |token, i| unit(token, units.start + i));
+    }
+
+    /// Puts a key into its head's part of a page.
+    ///
+    /// # Safety
+    /// `x` has a key's numbers; this member alone has this position of the part.
+    pub(super) unsafe fn keep_key(&self, x: *const f32, part: *mut u16, position: usize) {
+        let CacheShape { key, eight, .. } = self.cache.shape;
+        // SAFETY: the caller's contract.
+        unsafe {
+            if eight {
+                eight::store_key(self.level, x, key, part, position % PAGE);
+            } else {
+                attention::store_key(self.level, x, key, part, position % PAGE);
+            }
+        }
+    }
+
+    /// As [`Pass::keep_key`], for a value.
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn keep_value(&self, x: *const f32, part: *mut u16, position: usize) {
+        let CacheShape { value, eight, .. } = self.cache.shape;
+        // SAFETY: the caller's contract.
+        unsafe {
+            if eight {
+                eight::store_value(self.level, x, value, part, position % PAGE);
+            } else {
+                attention::store_value(self.level, x, value, part, position % PAGE);
+            }
+        }
     }
 
     /// Norms a head and rotates its first numbers.
@@ -335,7 +369,17 @@ impl Pass<'_> {
             // SAFETY: the cache has every page of the sequence, and the member's own buffer room for a span.
             unsafe {
                 pages.keys[i] = self.cache.keys(page as usize, layer, kv_head).cast_const();
-                pages.values[i] = if shape.keeps_values() {
+                if shape.eight {
+                    let to = own.keys.pointer().add(i * PAGE * shape.key);
+                    eight::widen_keys(self.level, pages.keys[i], shape.key, to);
+                    pages.keys[i] = to.cast_const();
+                }
+                pages.values[i] = if shape.keeps_values() && shape.eight {
+                    let to = own.turned.pointer().add(i * PAGE * shape.value);
+                    let from = self.cache.values(page as usize, layer, kv_head).cast_const();
+                    eight::widen_values(self.level, from, shape.value, to);
+                    to.cast_const()
+                } else if shape.keeps_values() {
                     self.cache.values(page as usize, layer, kv_head).cast_const()
                 } else {
                     let to = own.turned.pointer().add(i * PAGE * shape.value);

@@ -1,6 +1,6 @@
 //! Latent attention: products to queries and latents, their places in the cache, and the way back from what was mixed.
 
-use super::super::attention::{self, PAGE};
+use super::super::attention::PAGE;
 use super::super::config::Attention;
 use super::super::format::BLOCK;
 use super::super::isa::TILE_ROWS;
@@ -96,8 +96,7 @@ impl Pass<'_> {
                     let x = row.add(keys);
                     ops::norm(self.level, x, latent_norm.as_ptr(), latent, self.model.config.epsilon);
                     self.rotate(x.add(latent), index, position);
-                    let (key, keys) = (latent + self.model.config.rotated, self.cache.keys(page, index, 0));
-                    attention::store_key(self.level, x, key, keys, position % PAGE);
+                    self.keep_key(x, self.cache.keys(page, index, 0), position);
                 }
             }
         };

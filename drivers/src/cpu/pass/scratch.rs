@@ -56,7 +56,9 @@ pub(super) struct Own {
     pub(super) stats: Buffer<f32>,
     pub(super) total_sums: Buffer<f32>,
     pub(super) total_stats: Buffer<f32>,
-    /// The values of a span, where keys begin with them.
+    /// The keys of a span, where they are kept as 8 bits.
+    pub(super) keys: Buffer<u16>,
+    /// The values of a span, where they are kept as 8 bits or keys begin with them.
     pub(super) turned: Buffer<u16>,
     /// `[TOKENS][width or 64]`.
     pub(super) rows: Buffer<f32>,
@@ -75,12 +77,13 @@ pub(super) struct MixtureScratch {
 }
 
 impl Scratch {
-    /// Buffers for passes of up to `tokens` tokens by `members` threads.
+    /// Buffers for passes of up to `tokens` tokens by `members` threads; `eight` where keys and values are kept as 8 bits.
     pub(in super::super) fn new(
         config: &Config,
         tokens: usize,
         members: usize,
         kept: Kept,
+        eight: bool,
     ) -> Result<Self, std::io::Error> {
         let room = tokens.next_multiple_of(TOKENS);
         let Sizes { inputs, rank, plain, absorbed, mixed, values, key, value } = Sizes::of(config);
@@ -95,7 +98,8 @@ impl Scratch {
                 stats: Buffer::new(QUERIES * 2)?,
                 total_sums: Buffer::new(PIECE_QUERIES * value)?,
                 total_stats: Buffer::new(PIECE_QUERIES * 2)?,
-                turned: Buffer::new(if latent { SPAN * value } else { 0 })?,
+                keys: Buffer::new(if eight { SPAN * key } else { 0 })?,
+                turned: Buffer::new(if latent || eight { SPAN * value } else { 0 })?,
                 rows: Buffer::new(TOKENS * (width.next_multiple_of(TILE_ROWS)).max(64))?,
             })
         };
