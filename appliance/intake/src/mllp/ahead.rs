@@ -6,7 +6,7 @@
 //! [`Progress::restart`], and everything that still waits is mapped anew.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -84,6 +84,27 @@ impl Progress {
     }
 }
 
+/// On a machine with few processors mapping and filing take turns while messages come: a sender waits for its
+/// acknowledgement, and nobody for these.
+#[derive(Debug)]
+pub(super) struct Turns {
+    few: bool,
+    turn: Mutex<()>,
+}
+
+impl Turns {
+    /// For a machine with so many processors.
+    pub(super) fn new(processors: usize) -> Self {
+        Self { few: processors < 4, turn: Mutex::default() }
+    }
+
+    /// Waits for a turn if messages came since `taken`, which is brought up to date.
+    pub(super) fn wait(&self, signals: &Signals, taken: &mut u64) -> Option<MutexGuard<'_, ()>> {
+        let before = std::mem::replace(taken, signals.taken.load(Ordering::Relaxed));
+        (self.few && before != *taken).then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// Messages on their way into the record, in their order.
 pub(super) struct Batch {
     pub(super) epoch: u64,
@@ -141,6 +162,7 @@ pub(super) struct Ahead {
     pub(super) reading: Reading,
     pub(super) signals: Arc<Signals>,
     pub(super) progress: Arc<Progress>,
+    pub(super) turns: Arc<Turns>,
     pub(super) bell: Receiver<()>,
     pub(super) batches: Sender<Batch>,
 }
@@ -150,7 +172,7 @@ impl Ahead {
     pub(super) fn run(self) {
         let (mut mapping, mut after, mut number) = (Mapping::default(), 0, 0);
         let (mut epoch, mut written) = (0, self.reading.store.written());
-        let mut sent = None;
+        let (mut sent, mut taken) = (None, 0);
         let mut said: Option<Instant> = None;
         while !self.signals.stop.load(Ordering::Acquire) {
             let state = self.progress.state();
@@ -189,6 +211,7 @@ impl Ahead {
             };
             let mut batch = Batch { epoch, number, written, waiting, ready: Vec::new() };
             let mut last = false;
+            let turn = self.turns.wait(&self.signals, &mut taken);
             for one in &batch.waiting {
                 let ready = self.reading.ready(&mut mapping, one, number);
                 (after, last) = (one.seq, ready.last);
@@ -197,6 +220,7 @@ impl Ahead {
                     break;
                 }
             }
+            drop(turn);
             batch.waiting.truncate(batch.ready.len());
             if self.batches.send(batch).is_err() {
                 return;

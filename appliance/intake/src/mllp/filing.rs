@@ -13,7 +13,7 @@ use haechi_record::queue::{Queue, Settled, Waiting};
 use haechi_record::store::{Fed, Store, Writer};
 use tokio::sync::mpsc;
 
-use super::ahead::{Batch, OnItsWay, Progress, Reading};
+use super::ahead::{Batch, OnItsWay, Progress, Reading, Turns};
 use super::taking::Order;
 use super::{Clock, Signals};
 use crate::import::Summary;
@@ -36,6 +36,7 @@ pub(super) struct Filing {
     pub(super) orders: mpsc::WeakSender<Order>,
     pub(super) signals: Arc<Signals>,
     pub(super) progress: Arc<Progress>,
+    pub(super) turns: Arc<Turns>,
     pub(super) batches: Receiver<Batch>,
 }
 
@@ -53,7 +54,7 @@ impl Filing {
     }
 
     fn work(&self) {
-        let mut settling = None;
+        let (mut settling, mut taken) = (None, 0);
         let mut said: Option<Instant> = None;
         // Ends with the thread that maps ahead, after what that has sent.
         for batch in &self.batches {
@@ -63,7 +64,10 @@ impl Filing {
             if !self.progress.stands(batch.epoch) {
                 continue;
             }
-            if let Err(error) = self.batch(batch, &mut settling) {
+            let turn = self.turns.wait(&self.signals, &mut taken);
+            let filed = self.batch(batch, &mut settling);
+            drop(turn);
+            if let Err(error) = filed {
                 self.progress.restart();
                 if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
                     said = Some(Instant::now());

@@ -80,6 +80,8 @@ struct Signals {
     stop: AtomicBool,
     /// Messages with lower numbers may wait again: look from the beginning.
     again: AtomicBool,
+    /// Counts transactions in which messages were taken.
+    taken: AtomicU64,
 }
 
 impl std::fmt::Debug for Feeds {
@@ -106,10 +108,11 @@ impl Feeds {
         let (bell, rung) = crossbeam_channel::bounded(1);
         let signals = Arc::<Signals>::default();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        let taking = taking::Taking::new(queue.clone(), store.clone(), clock.clone(), bell.clone());
+        let taking = taking::Taking::new(queue.clone(), store.clone(), clock.clone(), bell.clone(), signals.clone());
         threads.0.push(thread("feed-take").spawn(move || taking.run(come)).map_err(IntakeError::Feeds)?);
         let reading = ahead::Reading { store: store.clone(), feeds: feeds.clone(), otherwise };
         let progress = Arc::<ahead::Progress>::default();
+        let turns = Arc::new(ahead::Turns::new(std::thread::available_parallelism().map_or(1, usize::from)));
         // One batch is filed, one waits, one is mapped.
         let (batches, mapped) = crossbeam_channel::bounded(1);
         let ahead = ahead::Ahead {
@@ -117,6 +120,7 @@ impl Feeds {
             reading: reading.clone(),
             signals: signals.clone(),
             progress: progress.clone(),
+            turns: turns.clone(),
             bell: rung,
             batches,
         };
@@ -129,6 +133,7 @@ impl Feeds {
             orders: orders.downgrade(),
             signals: signals.clone(),
             progress,
+            turns,
             batches: mapped,
         };
         threads.0.push(thread("feed-file").spawn(move || filing.run()).map_err(IntakeError::Feeds)?);

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -12,8 +13,8 @@ use haechi_record::queue::{ControlId, New, Queue, QueueWriter, REMEMBERED_IDS, S
 use haechi_record::store::Store;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Clock;
 use super::settings::FeedSettings;
+use super::{Clock, Signals};
 
 /// Most messages, and bytes of them, in a transaction: bounds how long the first one waits.
 const BATCH: usize = 512;
@@ -57,14 +58,15 @@ pub(super) struct Taking {
     store: Store,
     clock: Clock,
     bell: Sender<()>,
+    signals: Arc<Signals>,
     ids: ControlIds,
     said: Option<Instant>,
 }
 
 impl Taking {
-    pub(super) fn new(queue: Queue, store: Store, clock: Clock, bell: Sender<()>) -> Self {
+    pub(super) fn new(queue: Queue, store: Store, clock: Clock, bell: Sender<()>, signals: Arc<Signals>) -> Self {
         let ids = ControlIds::of(&queue);
-        Self { queue, store, clock, bell, ids, said: None }
+        Self { queue, store, clock, bell, signals, ids, said: None }
     }
 
     /// Works until nobody can ask any more.
@@ -118,6 +120,7 @@ impl Taking {
             }
         }
         if matches!(done, Ok(true)) {
+            self.signals.taken.fetch_add(1, Ordering::Relaxed);
             self.bell.try_send(()).ok(); // a full bell has rung
         }
     }

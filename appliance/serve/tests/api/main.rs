@@ -81,6 +81,7 @@ fn the_capability_statement_names_what_can_be_asked() {
             let value = match param["type"].as_str().unwrap() {
                 "date" => "2024",
                 "quantity" => "1",
+                "composite" => "x$1",
                 _ => "x",
             };
             let name = param["name"].as_str().unwrap();
