@@ -67,6 +67,7 @@ macro_rules! from_room {
     ($($error:ty),*) => { $(impl From<$error> for Failure { fn from(error: $error) -> Self { Self::from_room(error) } })* };
 }
 from_room!(
+    haechi_bundle::BundleError,
     haechi_record::RecordError,
     haechi_record::terminology::TerminologyError,
     haechi_intake::dicom::ArchiveError,
