@@ -178,7 +178,10 @@ impl Offer {
                 "hand in the certificate that was made for this key; for one made from `haechi cert csr`, import it on the appliance that made the request",
             )
         } else {
-            refused("its key is of no kind that TLS uses here", "use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits")
+            refused(
+                "its key is of no kind that TLS uses here",
+                "use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits",
+            )
         })
     }
 
@@ -203,7 +206,8 @@ impl Offer {
             }
         }
         if chain.is_empty() {
-            let why = if is_self_signed(leaf) { "it is signed by itself" } else { "its issuer's certificate is missing" };
+            let why =
+                if is_self_signed(leaf) { "it is signed by itself" } else { "its issuer's certificate is missing" };
             return Err(refused(why, "hand in the authority's certificates as well, up to its root"));
         }
         Ok(chain)
@@ -268,12 +272,12 @@ fn in_words(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
             "a signature in its chain is wrong: the issuer's certificate is not the one that signed it".to_owned()
         }
-        rustls::Error::InvalidCertificate(CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. }) => {
-            "it may not be used by a server (extended key usage)".to_owned()
-        }
-        rustls::Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
-            "its first name is no host name".to_owned()
-        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. },
+        ) => "it may not be used by a server (extended key usage)".to_owned(),
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "its first name is no host name".to_owned(),
         other => format!("its chain does not hold: {other}"),
     }
 }
@@ -302,10 +306,7 @@ fn key_block(key: &PrivateKeyDer<'_>) -> String {
 
 /// PEM (RFC 7468): base64 in lines of 64.
 fn armor(label: &str, der: &[u8]) -> String {
-    pem::encode_config(
-        &pem::Pem::new(label, der),
-        pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF),
-    )
+    pem::encode_config(&pem::Pem::new(label, der), pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF))
 }
 
 fn refused(why: impl Into<String>, remedy: &'static str) -> CertError {
@@ -320,7 +321,8 @@ mod tests {
     use crate::{Authority, request};
     use jiff::Span;
     use rcgen::{
-        BasicConstraints, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+        BasicConstraints, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
+        KeyPair,
     };
 
     fn day(number: i64) -> Timestamp {
@@ -353,7 +355,8 @@ mod tests {
     }
 
     fn leaf(names: &[&str], until: i64) -> CertificateParams {
-        let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         (params.not_before, params.not_after) = (moment(day(-1)).unwrap(), moment(day(until)).unwrap());
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params
@@ -422,7 +425,12 @@ mod tests {
             ("another key", vec![good.as_str(), &other, middle], 0, "fits the key"),
             ("no key", vec![&good, middle], 0, "no key"),
             ("no chain", vec![&good, &secret], 0, "issuer's certificate is missing"),
-            ("another authority of the same name", vec![&good, &secret, &elsewhere.middle], 0, "signature in its chain"),
+            (
+                "another authority of the same name",
+                vec![&good, &secret, &elsewhere.middle],
+                0,
+                "signature in its chain",
+            ),
             ("over", vec![&good, &secret, middle], 301, "ended on 2027-09-20"),
             ("not yet", vec![&good, &secret, middle], -5, "counts only from"),
             ("wrong names", vec![&sign(leaf(&["other.example"], 300)), &secret, middle], 0, "not for haechi.hospital"),

@@ -133,7 +133,9 @@ fn verifier(
     roots: &Arc<RootCertStore>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
-    WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(provider)).with_crls(revoked.der()).build()
+    WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(provider))
+        .with_crls(revoked.der())
+        .build()
 }
 
 impl ClientCertVerifier for SiteClients {

@@ -191,19 +191,25 @@ fn wrong_and_too_few_signatures_are_refused() {
         edit(&ending(metadata, ".model.json"), |value| value["signed"]["version"] = 2.into());
     });
     assert!(error.starts_with("HAECHI-0952") || error.starts_with("HAECHI-0955"), "{error}");
-    let error = said(&|metadata| edit(&ending(metadata, "2.model.json"), |value| {
-        value["signed"]["expires"] = "2036-01-01T00:00:00Z".into();
-    }));
+    let error = said(&|metadata| {
+        edit(&ending(metadata, "2.model.json"), |value| {
+            value["signed"]["expires"] = "2036-01-01T00:00:00Z".into();
+        })
+    });
     assert!(error.starts_with("HAECHI-0952"), "{error}");
-    let error = said(&|metadata| edit(&ending(metadata, "1.targets.json"), |value| {
-        value["signatures"].as_array_mut().unwrap().pop();
-    }));
+    let error = said(&|metadata| {
+        edit(&ending(metadata, "1.targets.json"), |value| {
+            value["signatures"].as_array_mut().unwrap().pop();
+        })
+    });
     assert!(error.starts_with("HAECHI-0952") && error.contains("threshold of 2"), "{error}");
     // One signature counted twice.
-    let error = said(&|metadata| edit(&ending(metadata, "1.targets.json"), |value| {
-        let signatures = value["signatures"].as_array_mut().unwrap();
-        signatures[1] = signatures[0].clone();
-    }));
+    let error = said(&|metadata| {
+        edit(&ending(metadata, "1.targets.json"), |value| {
+            let signatures = value["signatures"].as_array_mut().unwrap();
+            signatures[1] = signatures[0].clone();
+        })
+    });
     assert!(error.starts_with("HAECHI-0952"), "{error}");
     // A signer of one kind names a file of another.
     let other = Center::begin();
@@ -236,7 +242,10 @@ fn old_frozen_and_rolled_back_media_are_refused() {
     let error = site.trust().verify(&center.stick("late"), day(200)).unwrap_err().to_string();
     assert!(error.starts_with("HAECHI-0953") && error.contains("model"), "{error}");
 
-    let (center, site, _, stick) = { drop((center, site, first, stick)); ready() };
+    let (center, site, _, stick) = {
+        drop((center, site, first, stick));
+        ready()
+    };
     center.release("2.0", b"GGUF two", day(1));
     let newer = center.stick("newer");
     install(&site, &newer, "clinic", day(2)).unwrap();
@@ -299,7 +308,9 @@ fn swapped_and_cut_files_are_refused_wherever_they_lie() {
 
 #[test]
 fn names_that_reach_elsewhere_are_refused_though_they_are_signed() {
-    for name in ["../../../etc/passwd", "model_../../x_1_a", "/model_x_1_a", "model_x_1_a/b", "..", "model_x_1_a b", ".model_x"] {
+    for name in
+        ["../../../etc/passwd", "model_../../x_1_a", "/model_x_1_a", "model_x_1_a/b", "..", "model_x_1_a b", ".model_x"]
+    {
         let center = Center::begin();
         center.all_sign();
         center.pack("1.0", b"GGUF", day(0));

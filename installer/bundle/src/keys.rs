@@ -39,7 +39,8 @@ impl PublicKey {
     /// # Errors
     /// [`BundleError::Files`].
     pub fn write(&self, path: &Path) -> Result<(), BundleError> {
-        let text = serde_json::to_vec(&self.0).map_err(|error| BundleError::files(path, std::io::Error::other(error)))?;
+        let text =
+            serde_json::to_vec(&self.0).map_err(|error| BundleError::files(path, std::io::Error::other(error)))?;
         files::write(path, &text, 0o644)
     }
 
@@ -119,7 +120,8 @@ impl SigningKey {
 
 /// A key's identifier: SHA-256 of its canonical JSON.
 pub(crate) fn id(key: &Key) -> Result<Decoded<Hex>, BundleError> {
-    key.key_id().map_err(|error| BundleError::publishing(error.to_string(), "report it: this is a fault in the program"))
+    key.key_id()
+        .map_err(|error| BundleError::publishing(error.to_string(), "report it: this is a fault in the program"))
 }
 
 /// The first digits of an identifier, enough for a person.

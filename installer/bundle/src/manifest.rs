@@ -54,7 +54,10 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or("there are model, evidence and software".to_owned())
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or("there are model, evidence and software".to_owned())
     }
 }
 
@@ -104,7 +107,8 @@ impl Manifest {
         struct Format {
             format: u32,
         }
-        let format: Format = serde_json::from_slice(bytes).map_err(|error| format!("no JSON with a `format`: {error}"))?;
+        let format: Format =
+            serde_json::from_slice(bytes).map_err(|error| format!("no JSON with a `format`: {error}"))?;
         if format.format != 1 {
             return Err(format!("its format is {}, and this appliance reads 1", format.format));
         }
@@ -130,7 +134,10 @@ impl Manifest {
         }
         for file in &self.files {
             if !is_file_name(&file.name) || file.name == MANIFEST_FILE {
-                return Err("a file's name must be 1 to 100 of letters, digits, '-', '_' and '.', not beginning with '.'".to_owned());
+                return Err(
+                    "a file's name must be 1 to 100 of letters, digits, '-', '_' and '.', not beginning with '.'"
+                        .to_owned(),
+                );
             }
             if !is_digest(&file.sha256) {
                 return Err("a file's `sha256` must be 64 digits of 0-9 and a-f".to_owned());

@@ -50,7 +50,9 @@ impl Metadata {
             if files.len() > MAX_METADATA_FILES || sum > MAX_METADATA_SUM {
                 return Err(BundleError::NotUnderstood {
                     what: "the medium".to_owned(),
-                    why: format!("it has more than {MAX_METADATA_FILES} metadata files or {MAX_METADATA_SUM} bytes of them"),
+                    why: format!(
+                        "it has more than {MAX_METADATA_FILES} metadata files or {MAX_METADATA_SUM} bytes of them"
+                    ),
                     path: folder,
                 });
             }

@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use tough::TargetName;
 use tough::schema::decoded::{Decoded, Hex};
 use tough::schema::{
-    DelegatedRole, Delegations, Hashes, Metafile, PathPattern, PathSet, Role, RoleKeys, RoleType, Root, Signature, Signed,
-    Snapshot, Target, Targets, Timestamp as Stamp,
+    DelegatedRole, Delegations, Hashes, Metafile, PathPattern, PathSet, Role, RoleKeys, RoleType, Root, Signature,
+    Signed, Snapshot, Target, Targets, Timestamp as Stamp,
 };
 
 use crate::error::BundleError;
@@ -114,7 +114,11 @@ impl Publisher {
         if (root_ids.len() as u64) < signers.threshold {
             return Err(few("root"));
         }
-        let role = |keyids: &[Decoded<Hex>], threshold| RoleKeys { keyids: keyids.to_vec(), threshold, _extra: HashMap::new() };
+        let role = |keyids: &[Decoded<Hex>], threshold| RoleKeys {
+            keyids: keyids.to_vec(),
+            threshold,
+            _extra: HashMap::new(),
+        };
         let roles = HashMap::from([
             (RoleType::Root, role(&root_ids, threshold)),
             (RoleType::Targets, role(&root_ids, threshold)),
@@ -194,7 +198,10 @@ impl Publisher {
             for path in &placed {
                 let _ = std::fs::remove_file(path);
             }
-            BundleError::publishing(format!("this makes no bundle: {why}"), "correct the name, the version or the files")
+            BundleError::publishing(
+                format!("this makes no bundle: {why}"),
+                "correct the name, the version or the files",
+            )
         };
         manifest.check().map_err(refuse)?;
         let target_name = |name: String| TargetName::new(name).map_err(|error| fault(&error));
@@ -422,9 +429,9 @@ impl Publisher {
             Err(what) => return Err(BundleError::files(&folder, what)),
         };
         let ending = format!(".{role}.json");
-        let versions = entries.flatten().filter_map(|entry| {
-            entry.file_name().to_str()?.strip_suffix(&ending)?.parse::<u64>().ok()
-        });
+        let versions = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(&ending)?.parse::<u64>().ok());
         Ok(versions.max().map(|version| folder.join(format!("{version}{ending}"))))
     }
 

@@ -126,9 +126,17 @@ impl Store {
         files::make_folder(&targets)?;
         verified.metadata.write(&aside.path().join("metadata"))?;
         let manifest = &bundle.manifest;
-        verified.copy_file(bundle, MANIFEST_FILE, &target_file(aside.path(), &bundle.digest, &manifest.own_target()))?;
+        verified.copy_file(
+            bundle,
+            MANIFEST_FILE,
+            &target_file(aside.path(), &bundle.digest, &manifest.own_target()),
+        )?;
         for file in &manifest.files {
-            verified.copy_file(bundle, &file.name, &target_file(aside.path(), &file.sha256, &manifest.target(&file.name)))?;
+            verified.copy_file(
+                bundle,
+                &file.name,
+                &target_file(aside.path(), &file.sha256, &manifest.target(&file.name)),
+            )?;
         }
         settle(aside, &place)?;
         Ok(place)
@@ -152,7 +160,9 @@ impl Store {
         let place = folder.join(&digest);
         if !place.is_dir() {
             let aside = beside(&folder)?;
-            for name in std::iter::once(MANIFEST_FILE).chain(bundle.manifest.files.iter().map(|file| file.name.as_str())) {
+            for name in
+                std::iter::once(MANIFEST_FILE).chain(bundle.manifest.files.iter().map(|file| file.name.as_str()))
+            {
                 verified.copy_file(&bundle, name, &aside.path().join(name))?;
             }
             let origin = Origin { installed: now, signed_by: bundle.signed_by, root: verified.root_version() };
@@ -182,8 +192,11 @@ impl Store {
             all.push(self.installed_at(&place)?);
         }
         all.sort_by(|one, other| {
-            (one.manifest.kind, &one.manifest.name, one.origin.installed)
-                .cmp(&(other.manifest.kind, &other.manifest.name, other.origin.installed))
+            (one.manifest.kind, &one.manifest.name, one.origin.installed).cmp(&(
+                other.manifest.kind,
+                &other.manifest.name,
+                other.origin.installed,
+            ))
         });
         Ok(all)
     }
@@ -304,11 +317,18 @@ impl Store {
 
     fn installed_at(&self, place: &Path) -> Result<Installed, BundleError> {
         let digest = place.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        let wrong = |path: PathBuf, why: String| BundleError::NotUnderstood { what: "an installed bundle".to_owned(), why, path };
+        let wrong = |path: PathBuf, why: String| BundleError::NotUnderstood {
+            what: "an installed bundle".to_owned(),
+            why,
+            path,
+        };
         let path = place.join(MANIFEST_FILE);
         let bytes = files::read(&path, MAX_MANIFEST_BYTES).map_err(|what| BundleError::files(&path, what))?;
         if files::sha256(&bytes) != digest {
-            return Err(BundleError::Swapped { why: "its manifest is not the one that was installed".to_owned(), path });
+            return Err(BundleError::Swapped {
+                why: "its manifest is not the one that was installed".to_owned(),
+                path,
+            });
         }
         let manifest = Manifest::read(&bytes).map_err(|why| wrong(path, why))?;
         let path = place.join(ORIGIN_FILE);
@@ -326,7 +346,9 @@ impl Store {
             return Err(unknown());
         }
         let mut found = self.folders(kind)?;
-        found.retain(|place| place.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(digest)));
+        found.retain(|place| {
+            place.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(digest))
+        });
         match (found.pop(), found.is_empty()) {
             (Some(place), true) => Ok(place),
             _ => Err(unknown()),
@@ -356,9 +378,8 @@ fn beside(folder: &Path) -> Result<tempfile::TempDir, BundleError> {
 /// Gives a whole folder its name.
 fn settle(aside: tempfile::TempDir, place: &Path) -> Result<(), BundleError> {
     let aside = aside.keep();
-    let done = std::fs::rename(&aside, place).and_then(|()| {
-        place.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
-    });
+    let done = std::fs::rename(&aside, place)
+        .and_then(|()| place.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all()));
     done.map_err(|what| {
         let _ = std::fs::remove_dir_all(&aside);
         BundleError::files(place, what)
@@ -366,5 +387,6 @@ fn settle(aside: tempfile::TempDir, place: &Path) -> Result<(), BundleError> {
 }
 
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, BundleError> {
-    serde_json::to_vec_pretty(value).map_err(|error| BundleError::files(Path::new("JSON"), std::io::Error::other(error)))
+    serde_json::to_vec_pretty(value)
+        .map_err(|error| BundleError::files(Path::new("JSON"), std::io::Error::other(error)))
 }

@@ -188,8 +188,12 @@ impl Verified {
             let Some(role) = self.repository.delegated_role(kind.name()) else { continue };
             let Some(signed) = &role.targets else { continue };
             let allowed = &role.keyids;
-            let signed_by: Vec<String> =
-                signed.signatures.iter().filter(|one| allowed.contains(&one.keyid)).map(|one| keys::short(&one.keyid)).collect();
+            let signed_by: Vec<String> = signed
+                .signatures
+                .iter()
+                .filter(|one| allowed.contains(&one.keyid))
+                .map(|one| keys::short(&one.keyid))
+                .collect();
             let mut names: Vec<(&TargetName, &Target)> = signed.signed.targets.iter().collect();
             names.sort_by(|one, other| one.0.cmp(other.0));
             for (name, target) in names {
@@ -210,9 +214,12 @@ impl Verified {
     /// [`BundleError::Unknown`], or as [`Verified::bundles`].
     pub fn bundle(&self, which: &str) -> Result<Found, BundleError> {
         let mut all = self.bundles()?;
-        all.retain(|one| one.digest == which || (which.len() >= 8 && one.digest.starts_with(which)) || one.manifest.name == which);
+        all.retain(|one| {
+            one.digest == which || (which.len() >= 8 && one.digest.starts_with(which)) || one.manifest.name == which
+        });
         all.sort_by_key(|one| one.manifest.made);
-        all.pop().ok_or_else(|| BundleError::Unknown { which: which.chars().take(80).collect(), place: "on this medium" })
+        all.pop()
+            .ok_or_else(|| BundleError::Unknown { which: which.chars().take(80).collect(), place: "on this medium" })
     }
 
     fn manifest(
@@ -241,9 +248,8 @@ impl Verified {
         // What the manifest says of its files must be what TUF says: one of both alone would not hold.
         for file in &manifest.files {
             let signed = TargetName::new(manifest.target(&file.name)).ok().and_then(|name| all.get(&name));
-            let same = signed.is_some_and(|signed| {
-                signed.length == file.bytes && files::hex(&signed.hashes.sha256) == file.sha256
-            });
+            let same = signed
+                .is_some_and(|signed| signed.length == file.bytes && files::hex(&signed.hashes.sha256) == file.sha256);
             if !same {
                 return Err(wrong(format!("{} was not signed as the manifest says", file.name)));
             }
@@ -336,9 +342,7 @@ fn url(text: &str) -> Result<Url, BundleError> {
 
 /// `tough` speaks async; everything here is one file after another.
 fn runtime() -> Result<tokio::runtime::Runtime, BundleError> {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .map_err(|what| BundleError::files(Path::new("threads"), what))
+    tokio::runtime::Builder::new_current_thread().build().map_err(|what| BundleError::files(Path::new("threads"), what))
 }
 
 /// Every role's end against `now`; the nearest.

@@ -1,6 +1,8 @@
 //! All end-to-end tests in one binary, for the linker's sake; a file a promise.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends here")]
 
+mod bundles;
+mod certificates;
 mod command_line;
 mod feeds;
 mod fhir_api;

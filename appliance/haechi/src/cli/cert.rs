@@ -68,7 +68,9 @@ pub(crate) fn run(command: CertCommand) -> Result<ExitCode, Failure> {
             authority.issue(&file, Purpose::Server, &names, now).map_err(Failure::from_room)?;
             let identity = Identity::open(&authority, &home.certs_folder(), &names, now).map_err(Failure::from_room)?;
             if identity.is_imported() && !common.json {
-                terminal::line("Note: the imported certificate is shown as before; `haechi cert import --remove` goes back to the site's own.");
+                terminal::line(
+                    "Note: the imported certificate is shown as before; `haechi cert import --remove` goes back to the site's own.",
+                );
             }
             list::show(common.json, &[list::read(&file, "server", now)?])?;
         }
@@ -87,8 +89,7 @@ pub(crate) fn run(command: CertCommand) -> Result<ExitCode, Failure> {
         CertCommand::Csr(args) => {
             let (home, _) = open(args.common.home, now)?;
             let names = if args.name.is_empty() { Config::load(&home)?.tls.names } else { args.name };
-            let text =
-                haechi_certs::request::request(&home.certs_folder(), &names).map_err(Failure::from_room)?;
+            let text = haechi_certs::request::request(&home.certs_folder(), &names).map_err(Failure::from_room)?;
             if args.common.json {
                 terminal::json(&serde_json::json!({ "names": names, "request": text }))?;
             } else {

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use haechi_certs::tls::{Clients, server_config};
 use haechi_certs::authority::RENEW_BELOW_DAYS;
 use haechi_certs::revoked::Revoked;
+use haechi_certs::tls::{Clients, server_config};
 use haechi_certs::{Authority, Identity};
 use tokio_rustls::rustls::ServerConfig;
 

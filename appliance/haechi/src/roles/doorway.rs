@@ -134,7 +134,8 @@ async fn lead(mut stream: UnixStream, entrances: Arc<HashMap<String, Entrance>>,
     };
     match timeout(HANDSHAKE_PATIENCE, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
         Ok(Ok(stream)) => {
-            let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|leaf| leaf.clone().into_owned());
+            let leaf =
+                stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|leaf| leaf.clone().into_owned());
             let client = leaf.as_ref().and_then(|leaf| haechi_certs::Facts::of(leaf).ok()).map(|facts| facts.subject);
             let connection = Connection { stream: Box::new(stream), peer: head.peer, client };
             let served = Arc::clone(&entrance.room).take(connection);
@@ -170,8 +171,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio_rustls::TlsConnector;
-    use tokio_rustls::rustls::pki_types::pem::PemObject;
     use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
     use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
     /// Answers with what it knows of its caller, then with what the caller says.

@@ -73,7 +73,9 @@ impl Running {
             Ok(engine) => (chosen, engine, None),
             Err(failure) => match before(&home)? {
                 Some(previous) if previous != chosen => {
-                    log::error!("HAECHI-0974: the bundle in use does not run, the one before it does instead: {failure}");
+                    log::error!(
+                        "HAECHI-0974: the bundle in use does not run, the one before it does instead: {failure}"
+                    );
                     let engine = load(&home, &config, &previous)?;
                     (previous, engine, Some((chosen, failure.to_string())))
                 }
@@ -198,10 +200,9 @@ impl Service for ModelService {
         };
         let reply = match (call.request, engine) {
             // Whoever waits for the model that was put in use learns that it does not run.
-            (ModelRequest::Info, _) if refused.is_some() => ModelReply::Failed {
-                code: "HAECHI-0974".to_owned(),
-                message: refused.unwrap_or_default(),
-            },
+            (ModelRequest::Info, _) if refused.is_some() => {
+                ModelReply::Failed { code: "HAECHI-0974".to_owned(), message: refused.unwrap_or_default() }
+            }
             (_, None) => ModelReply::Failed {
                 code: "HAECHI-0975".to_owned(),
                 message: "another model is being loaded; ask again in a moment".to_owned(),

@@ -77,7 +77,8 @@ fn ask(file: &Path, scratch: &Path, threads: usize) -> Result<Report, Failure> {
         asked: AtomicUsize::new(0),
         failed: AtomicUsize::new(0),
     });
-    let mut report = Report { sha256: String::new(), known: 0, asked: KNOWN.len(), questions: 0, worded: 0, faults: Vec::new() };
+    let mut report =
+        Report { sha256: String::new(), known: 0, asked: KNOWN.len(), questions: 0, worded: 0, faults: Vec::new() };
     for (question, word) in KNOWN {
         match twice(&model, question) {
             Ok(text) => report.known += usize::from(text.to_lowercase().contains(word)),
@@ -96,9 +97,11 @@ fn ask(file: &Path, scratch: &Path, threads: usize) -> Result<Report, Failure> {
 
 /// The answer, if two runs give the same one.
 fn twice(model: &Counted, question: &str) -> Result<String, String> {
-    let run = || model.generate("You are a helpful assistant.", question, MAX_TOKENS, &mut |_| ControlFlow::Continue(()));
+    let run =
+        || model.generate("You are a helpful assistant.", question, MAX_TOKENS, &mut |_| ControlFlow::Continue(()));
     let first = run().map_err(|error| format!("it does not run: {}", error.lines().next().unwrap_or_default()))?;
-    let second = run().map_err(|error| format!("it does not run twice: {}", error.lines().next().unwrap_or_default()))?;
+    let second =
+        run().map_err(|error| format!("it does not run twice: {}", error.lines().next().unwrap_or_default()))?;
     if first.trim().is_empty() {
         return Err("it says nothing".to_owned());
     }

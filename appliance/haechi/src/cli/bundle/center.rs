@@ -162,7 +162,10 @@ pub(super) fn sign(args: &SignArgs) -> Result<(), Failure> {
     if published {
         terminal::line(&format!("Published: hand on the folder {} (metadata and targets).", args.repo.display()));
         if let (Some(root), Some(print)) = (root, print) {
-            terminal::line(&format!("New sites trust {}, fingerprint {print}; tell it by another way.", root.display()));
+            terminal::line(&format!(
+                "New sites trust {}, fingerprint {print}; tell it by another way.",
+                root.display()
+            ));
         }
     } else {
         terminal::line("Signed; still to be signed by others:");
@@ -173,7 +176,11 @@ pub(super) fn sign(args: &SignArgs) -> Result<(), Failure> {
 
 pub(super) fn refresh(args: &RefreshArgs, now: jiff::Timestamp) -> Result<(), Failure> {
     let publisher = Publisher::at(args.repo.clone());
-    if args.all { publisher.renew(now)? } else { publisher.stamp(now)? }
+    if args.all {
+        publisher.renew(now)?
+    } else {
+        publisher.stamp(now)?
+    }
     terminal::line("Drafted with new ends; to be signed:");
     waiting(&publisher.waiting()?);
     Ok(())

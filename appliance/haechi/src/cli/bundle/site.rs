@@ -100,7 +100,9 @@ pub(super) fn verify(args: VerifyArgs, now: jiff::Timestamp) -> Result<(), Failu
     let lines: Vec<Line> = bundles.into_iter().map(found).collect();
     let until = verified.until().strftime("%F").to_string();
     if args.common.json {
-        return terminal::json(&serde_json::json!({ "until": until, "root": verified.root_version(), "bundles": lines }));
+        return terminal::json(
+            &serde_json::json!({ "until": until, "root": verified.root_version(), "bundles": lines }),
+        );
     }
     terminal::line(&format!("The medium holds, until {until}; root {}. On it:", verified.root_version()));
     lines.iter().for_each(show);

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use haechi_bundle::store::Installed;
 use haechi_bundle::Kind;
+use haechi_bundle::store::Installed;
 use haechi_link::client::{Client, ClientSettings};
 use haechi_link::model::{Generate, Message, Model, ModelReply, ModelRequest};
 use serde_json::json;
@@ -51,9 +51,12 @@ pub(super) fn activate(args: ActivateArgs, now: jiff::Timestamp) -> Result<(), F
     let (home, store) = site::store(args.common.home.clone());
     let bundle = store.bundle(&args.which)?;
     if bundle.manifest.kind != Kind::Model {
-        return Err(Failure::new("HAECHI-0973", format_args!("{} bundles cannot be put in use by this command yet", bundle.manifest.kind))
-            .effect("nothing was changed")
-            .remedy("evidence: `haechi import` the files of its folder; software: the package manager"));
+        return Err(Failure::new(
+            "HAECHI-0973",
+            format_args!("{} bundles cannot be put in use by this command yet", bundle.manifest.kind),
+        )
+        .effect("nothing was changed")
+        .remedy("evidence: `haechi import` the files of its folder; software: the package manager"));
     }
     let config = Config::load(&home)?;
     if config.model.file.is_some() {
@@ -74,11 +77,17 @@ pub(super) fn activate(args: ActivateArgs, now: jiff::Timestamp) -> Result<(), F
         Ok(watched) => watched,
         Err(why) => {
             let back = store.back(Kind::Model, jiff::Timestamp::now())?;
-            let back = back.map_or_else(|| "no bundle is in use, as before".to_owned(), |back| format!("{} is in use again", back.digest.get(..12).unwrap_or(&back.digest)));
-            return Err(Failure::new("HAECHI-0972", format_args!("the new model did not do, and was rolled back: {why}"))
-                .file(&bundle.start())
-                .effect(back)
-                .remedy("call the center with this text"));
+            let back = back.map_or_else(
+                || "no bundle is in use, as before".to_owned(),
+                |back| format!("{} is in use again", back.digest.get(..12).unwrap_or(&back.digest)),
+            );
+            return Err(Failure::new(
+                "HAECHI-0972",
+                format_args!("the new model did not do, and was rolled back: {why}"),
+            )
+            .file(&bundle.start())
+            .effect(back)
+            .remedy("call the center with this text"));
         }
     };
     store.confirm(Kind::Model)?;
@@ -92,7 +101,11 @@ pub(super) fn activate(args: ActivateArgs, now: jiff::Timestamp) -> Result<(), F
         report.known,
         report.asked,
         report.questions,
-        if watched { "The appliance runs it and was watched." } else { "No appliance runs here; it is used from the next start." }
+        if watched {
+            "The appliance runs it and was watched."
+        } else {
+            "No appliance runs here; it is used from the next start."
+        }
     ));
     Ok(())
 }
@@ -209,8 +222,9 @@ fn watch(home: &Home, wanted: &str, args: &ActivateArgs) -> Result<bool, String>
 }
 
 async fn ask(home: &Home, request: &ModelRequest) -> Result<ModelReply, String> {
-    let client = Client::<Model>::connect_when_ready(&home.model_socket(), ClientSettings::default(), Duration::from_secs(10))
-        .await
-        .map_err(|error| format!("the model role is gone: {error}"))?;
+    let client =
+        Client::<Model>::connect_when_ready(&home.model_socket(), ClientSettings::default(), Duration::from_secs(10))
+            .await
+            .map_err(|error| format!("the model role is gone: {error}"))?;
     client.ask(request, |_| {}).await.map_err(|error| error.to_string())
 }

@@ -73,7 +73,9 @@ pub(super) fn run(args: ImportArgs, now: jiff::Timestamp) -> Result<(), Failure>
     for note in checked.notes() {
         terminal::line(&format!("Note: {note}."));
     }
-    terminal::line("An appliance that runs shows it within a minute and drops no connection. Senders need the root of the authority that made it.");
+    terminal::line(
+        "An appliance that runs shows it within a minute and drops no connection. Senders need the root of the authority that made it.",
+    );
     Ok(())
 }
 

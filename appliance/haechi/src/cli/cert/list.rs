@@ -116,7 +116,8 @@ pub(super) fn show(json: bool, lines: &[Line]) -> Result<(), Failure> {
     for line in lines {
         let until = line.until.get(..10).unwrap_or(&line.until);
         let names = if line.names.is_empty() { String::new() } else { format!("  for {}", line.names.join(", ")) };
-        let place = line.file.as_ref().map_or_else(|| format!("serial {}", line.serial), |file| file.display().to_string());
+        let place =
+            line.file.as_ref().map_or_else(|| format!("serial {}", line.serial), |file| file.display().to_string());
         terminal::line(&format!(
             "{:<8}  {:<9}  {}  until {until} ({} days){names}  {place}",
             line.kind, line.state, line.subject, line.days_left,
