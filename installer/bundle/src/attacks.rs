@@ -188,9 +188,9 @@ fn wrong_and_too_few_signatures_are_refused() {
         site.trust().verify(medium.path(), day(1)).unwrap_err().to_string()
     };
     let error = said(&|metadata| {
-        edit(&ending(metadata, ".model.json"), |value| value["signed"]["version"] = 2.into());
+        edit(&ending(metadata, ".model.json"), |value| value["signed"]["version"] = 7.into());
     });
-    assert!(error.starts_with("HAECHI-0952") || error.starts_with("HAECHI-0955"), "{error}");
+    assert!(error.starts_with("HAECHI-0952"), "{error}");
     let error = said(&|metadata| {
         edit(&ending(metadata, "2.model.json"), |value| {
             value["signed"]["expires"] = "2036-01-01T00:00:00Z".into();
@@ -275,7 +275,7 @@ fn swapped_and_cut_files_are_refused_wherever_they_lie() {
         verified.check_files(&bundle).map_err(|error| error.to_string())
     };
     verify().unwrap();
-    for (content, said) in [(&b"GGUF own"[..], "expected"), (b"GGUF", "cut off"), (b"GGUF one and more", "more than")] {
+    for (content, said) in [(&b"GGUF own"[..], "expected"), (&b"GGUF"[..], "cut off"), (&b"GGUF one and more"[..], "more than")] {
         fs::write(&file, content).unwrap();
         for error in [verify().unwrap_err(), install(&site, &stick, "clinic", day(1)).unwrap_err()] {
             assert!(error.starts_with("HAECHI-0955") && error.contains(said), "{error}");
@@ -320,8 +320,6 @@ fn names_that_reach_elsewhere_are_refused_though_they_are_signed() {
             let any = targets.values().next().unwrap().clone();
             targets.insert(name.to_owned(), any);
         });
-        let signed = center.publisher.sign(&[]).and_then(|_| Ok(())).is_ok();
-        assert!(signed);
         // Our own tools may refuse to sign it; a hostile signer has others.
         if center.publisher.sign(std::slice::from_ref(&center.model)).is_err() {
             continue;

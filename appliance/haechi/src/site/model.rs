@@ -150,8 +150,8 @@ impl RoleModel {
         Arc::new(Self { socket: home.model_socket(), runtime, info: Mutex::new(None) })
     }
 
-    async fn connect(&self) -> Result<Client<ModelProtocol>, String> {
-        Client::connect_when_ready(&self.socket, ClientSettings::default(), ROLE_PATIENCE)
+    async fn connect(&self, patience: Duration) -> Result<Client<ModelProtocol>, String> {
+        Client::connect_when_ready(&self.socket, ClientSettings::default(), patience)
             .await
             .map_err(|error| error.to_string())
     }
@@ -159,9 +159,11 @@ impl RoleModel {
 
 impl Model for RoleModel {
     fn info(&self) -> Option<ModelInfo> {
-        // Asked anew: another model may be in use since.
+        // Asked anew: another model may be in use since. Waited for only while nothing is known.
+        let known = self.info.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let patience = if known { Duration::ZERO } else { ROLE_PATIENCE };
         let asked = self.runtime.block_on(async {
-            self.connect().await?.ask(&ModelRequest::Info, |_| {}).await.map_err(|error| error.to_string())
+            self.connect(patience).await?.ask(&ModelRequest::Info, |_| {}).await.map_err(|error| error.to_string())
         });
         let mut last = self.info.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(ModelReply::Info(info)) = asked {
@@ -186,7 +188,7 @@ impl Model for RoleModel {
             stop: Vec::new(),
         });
         self.runtime.block_on(async {
-            let client = self.connect().await?;
+            let client = self.connect(ROLE_PATIENCE).await?;
             let mut exchange = client.request(&request).await.map_err(|error| error.to_string())?;
             let mut written = String::new();
             while let Some(reply) = exchange.next().await.map_err(|error| error.to_string())? {
