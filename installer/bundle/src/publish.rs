@@ -470,7 +470,7 @@ fn allowed(role: &str, root: &Root, targets: &Targets) -> Result<(Vec<Decoded<He
 }
 
 fn target(length: u64, sha256: &str) -> Result<Target, BundleError> {
-    let sha256: Decoded<Hex> = sha256.parse().map_err(|error: tough::schema::Error| fault(&error))?;
+    let sha256 = sha256.parse::<Decoded<Hex>>().map_err(|error| fault(&error))?;
     Ok(Target {
         length,
         hashes: Hashes { sha256, _extra: HashMap::new() },

@@ -239,7 +239,7 @@ fn inspect_staged(staged: &Path, bundle: &Found) -> Result<(), Failure> {
 pub(super) fn inspect_files(files: &[PathBuf]) -> Result<(), Failure> {
     use haechi_drivers::{chat::Template, gguf, tokenizer::Tokenizer};
     let Some(file) = files.first() else { return Ok(()) };
-    let look = || {
+    let look = || -> Result<(), String> {
         let open = gguf::File::open(file).map_err(|error| error.to_string())?;
         let tokenizer = Tokenizer::from_header(open.header()).map_err(|error| error.to_string())?;
         let template = open.header().text("tokenizer.chat_template").ok_or("it has no chat template")?;
