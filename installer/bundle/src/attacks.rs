@@ -275,7 +275,9 @@ fn swapped_and_cut_files_are_refused_wherever_they_lie() {
         verified.check_files(&bundle).map_err(|error| error.to_string())
     };
     verify().unwrap();
-    for (content, said) in [(&b"GGUF own"[..], "expected"), (&b"GGUF"[..], "cut off"), (&b"GGUF one and more"[..], "more than")] {
+    for (content, said) in
+        [(&b"GGUF own"[..], "expected"), (&b"GGUF"[..], "cut off"), (&b"GGUF one and more"[..], "more than")]
+    {
         fs::write(&file, content).unwrap();
         for error in [verify().unwrap_err(), install(&site, &stick, "clinic", day(1)).unwrap_err()] {
             assert!(error.starts_with("HAECHI-0955") && error.contains(said), "{error}");
