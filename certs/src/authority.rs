@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::error::CertError;
 use crate::files;
+use crate::revoked::{Reason, Revoked};
 
 /// Years a root lives. Senders are given it by hand, so it must outlive many leaves.
 const ROOT_YEARS: i64 = 10;
@@ -29,6 +30,9 @@ const BACKDATED_HOURS: i64 = 24;
 /// Key and root together, and the root alone for handing out.
 const ROOT_FILE: &str = "root.pem";
 const ROOT_CERTIFICATE_FILE: &str = "root.crt";
+
+/// A copy of each leaf that was made, without its key: so that a lost or replaced one can be revoked.
+const ISSUED_FOLDER: &str = "issued";
 
 /// What a leaf is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,7 +201,61 @@ impl Authority {
         let root = std::fs::read_to_string(self.root_file())
             .map_err(|what| CertError::Files { path: self.root_file(), what })?;
         let text = Zeroizing::new(format!("{}{}{root}", *Zeroizing::new(key.serialize_pem()), leaf.pem()));
+        let serial = Facts::of(leaf.der()).map_err(CertError::Making)?.serial;
+        let kind = if purpose == Purpose::Server { "server" } else { "client" };
+        let issued = self.folder.join(ISSUED_FOLDER);
+        files::make_folder(&issued)?;
+        files::write(&issued.join(format!("{kind}-{serial}.crt")), &leaf.pem(), false)?;
         files::write(path, &text, true)
+    }
+
+    /// The leaves that were made, oldest first; a copy that cannot be read is left out.
+    ///
+    /// # Errors
+    /// [`CertError::Files`].
+    pub fn issued(&self) -> Result<Vec<(Purpose, Facts)>, CertError> {
+        let folder = self.folder.join(ISSUED_FOLDER);
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(what) => return Err(CertError::Files { path: folder, what }),
+        };
+        let mut all: Vec<(Purpose, Facts)> = entries
+            .filter_map(|entry| {
+                let path = entry.ok()?.path();
+                let name = path.file_name()?.to_str()?;
+                let purpose = if name.starts_with("server-") { Purpose::Server } else { Purpose::Client };
+                let text = files::read(&path).ok()??;
+                let certificate = files::certificates(&path, &text).ok()?.into_iter().next()?;
+                Some((purpose, Facts::of(&certificate).ok()?))
+            })
+            .collect();
+        all.sort_by(|(_, one), (_, other)| (one.from, &one.serial).cmp(&(other.from, &other.serial)));
+        Ok(all)
+    }
+
+    /// The list of certificates that count no more; made where there is none.
+    ///
+    /// # Errors
+    /// [`CertError`].
+    pub fn revoked(&self, now: Timestamp) -> Result<Revoked, CertError> {
+        Revoked::open(&self.folder, &self.root, &self.issuer, now)
+    }
+
+    /// Makes `revoked` anew if it is near its end. To be called from time to time.
+    ///
+    /// # Errors
+    /// [`CertError`]; the list in use stays.
+    pub fn look_after_list(&self, revoked: &Revoked, now: Timestamp) -> Result<(), CertError> {
+        revoked.refresh(&self.issuer, now)
+    }
+
+    /// Has the certificate with this serial number (hexadecimal) count no more, from now on and for good.
+    ///
+    /// # Errors
+    /// [`CertError`].
+    pub fn revoke(&self, serial: &str, reason: Reason, now: Timestamp) -> Result<(), CertError> {
+        self.revoked(now)?.add(&self.issuer, serial, reason, now)
     }
 }
 
@@ -215,7 +273,7 @@ fn new_root(site: &str, now: Timestamp) -> Result<(Zeroizing<String>, String), C
     Ok((Zeroizing::new(format!("{}{root}", *Zeroizing::new(key.serialize_pem()))), root))
 }
 
-fn alternative(name: &str) -> Result<SanType, CertError> {
+pub(crate) fn alternative(name: &str) -> Result<SanType, CertError> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Ok(SanType::IpAddress(address));
     }
@@ -227,17 +285,17 @@ fn alternative(name: &str) -> Result<SanType, CertError> {
     name.try_into().map(SanType::DnsName).map_err(|_| wrong())
 }
 
-fn after(now: Timestamp, span: Span) -> Result<Timestamp, CertError> {
+pub(crate) fn after(now: Timestamp, span: Span) -> Result<Timestamp, CertError> {
     now.checked_add(span).map_err(|error| CertError::Making(format!("the clock is beyond reason: {error}")))
 }
 
-fn moment(at: Timestamp) -> Result<time::OffsetDateTime, CertError> {
+pub(crate) fn moment(at: Timestamp) -> Result<time::OffsetDateTime, CertError> {
     time::OffsetDateTime::from_unix_timestamp(at.as_second())
         .map_err(|error| CertError::Making(format!("the clock is beyond reason: {error}")))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn making(error: rcgen::Error) -> CertError {
+pub(crate) fn making(error: rcgen::Error) -> CertError {
     CertError::Making(error.to_string())
 }
 

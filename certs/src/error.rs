@@ -51,4 +51,19 @@ pub enum CertError {
         /// The last day.
         until: String,
     },
+    /// A certificate that was handed in does not fit.
+    #[error(
+        "HAECHI-0908: the certificate is not taken: {why}\n  effect  what was in use stays in use\n  to do   {remedy}"
+    )]
+    Refused {
+        /// What does not fit.
+        why: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Nothing of that name or number was made here.
+    #[error(
+        "HAECHI-0909: no certificate of this site is called \"{0}\"\n  effect  nothing was revoked\n  to do   `haechi cert list` shows names and serial numbers"
+    )]
+    Unknown(String),
 }

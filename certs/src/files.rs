@@ -40,14 +40,20 @@ pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, CertError> 
     fs::read_to_string(path).map(|text| Some(Zeroizing::new(text))).map_err(failed)
 }
 
-/// The pair in `path`; `None` if there is no such file.
-pub(crate) fn read_pair(path: &Path) -> Result<Option<Pair>, CertError> {
+/// The text of `path`, which holds a key: refused if others may read it.
+pub(crate) fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, CertError> {
     let Some(text) = read(path)? else { return Ok(None) };
     let mode =
         fs::metadata(path).map_err(|what| CertError::Files { path: path.to_owned(), what })?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(CertError::KeyExposed { path: path.to_owned(), mode: mode & 0o777 });
     }
+    Ok(Some(text))
+}
+
+/// The pair in `path`; `None` if there is no such file.
+pub(crate) fn read_pair(path: &Path) -> Result<Option<Pair>, CertError> {
+    let Some(text) = read_secret(path)? else { return Ok(None) };
     let key = PrivateKeyDer::from_pem_slice(text.as_bytes());
     let key = key.map_err(|_| not_understood(path, "it holds no private key in PEM form"))?;
     let chain = certificates(path, &text)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
@@ -15,9 +16,13 @@ use crate::files;
 /// The file of the leaf, in the certificates' folder.
 pub const SERVER_FILE: &str = "server.pem";
 
+/// The file of a leaf that the hospital's own authority made, in the same folder. Where it is there, it is shown instead.
+pub const IMPORTED_FILE: &str = "imported.pem";
+
 /// The appliance's own certificate. Shared by all listeners.
 #[derive(Debug)]
 pub struct Identity {
+    imported: PathBuf,
     path: PathBuf,
     names: Vec<String>,
     current: RwLock<Current>,
@@ -27,6 +32,7 @@ pub struct Identity {
 struct Current {
     key: Arc<CertifiedKey>,
     facts: Facts,
+    imported: bool,
 }
 
 impl Identity {
@@ -41,14 +47,23 @@ impl Identity {
         names: &[String],
         now: Timestamp,
     ) -> Result<Arc<Self>, CertError> {
-        let path = folder.join(SERVER_FILE);
-        let current = match load(&path)? {
-            Some((current, root)) if root.as_ref() == Some(authority.root()) && !is_due(&current, names, now) => {
-                current
-            }
-            _ => make(authority, &path, names, now)?,
+        let (path, imported) = (folder.join(SERVER_FILE), folder.join(IMPORTED_FILE));
+        let current = match load_imported(&imported)? {
+            Some(current) => current,
+            None => match load(&path)? {
+                Some((current, root)) if root.as_ref() == Some(authority.root()) && !is_due(&current, names, now) => {
+                    current
+                }
+                _ => make(authority, &path, names, now)?,
+            },
         };
-        Ok(Arc::new(Self { path, names: names.to_vec(), current: RwLock::new(current) }))
+        Ok(Arc::new(Self { imported, path, names: names.to_vec(), current: RwLock::new(current) }))
+    }
+
+    /// True if the leaf in use came from the hospital's own authority: the appliance cannot renew that one.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).imported
     }
 
     /// What the leaf in use says.
@@ -63,10 +78,12 @@ impl Identity {
     /// # Errors
     /// [`CertError`]; the leaf in use stays in use.
     pub fn refresh(&self, authority: &Authority, now: Timestamp) -> Result<bool, CertError> {
-        let on_disk = load(&self.path)?.map(|(current, _)| current);
-        let new = match on_disk {
-            Some(current) if !is_due(&current, &self.names, now) => current,
-            _ => make(authority, &self.path, &self.names, now)?,
+        let new = match load_imported(&self.imported)? {
+            Some(current) => current,
+            None => match load(&self.path)?.map(|(current, _)| current) {
+                Some(current) if !is_due(&current, &self.names, now) => current,
+                _ => make(authority, &self.path, &self.names, now)?,
+            },
         };
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let other = current.facts != new.facts;
@@ -95,7 +112,7 @@ fn make(authority: &Authority, path: &Path, names: &[String], now: Timestamp) ->
     load(path)?.map(|(current, _)| current).ok_or_else(|| files::not_understood(path, "it vanished while it was read"))
 }
 
-type Root = Option<rustls::pki_types::CertificateDer<'static>>;
+type Root = Option<CertificateDer<'static>>;
 
 fn load(path: &Path) -> Result<Option<(Current, Root)>, CertError> {
     let Some(pair) = files::read_pair(path)? else { return Ok(None) };
@@ -104,10 +121,27 @@ fn load(path: &Path) -> Result<Option<(Current, Root)>, CertError> {
     let root = pair.chain.get(1).cloned();
     // The root need not be sent: whoever trusts it has it.
     let chain = pair.chain.into_iter().take(1).collect();
+    let key = certified(path, chain, pair.key)?;
+    Ok(Some((Current { key, facts, imported: false }, root)))
+}
+
+/// The imported leaf with its whole chain; `None` if there is none.
+fn load_imported(path: &Path) -> Result<Option<Current>, CertError> {
+    let Some(pair) = files::read_pair(path)? else { return Ok(None) };
+    let leaf = pair.chain.first().ok_or_else(|| files::not_understood(path, "it holds no certificate"))?;
+    let facts = Facts::of(leaf).map_err(|why| files::not_understood(path, &why))?;
+    Ok(Some(Current { key: certified(path, pair.chain, pair.key)?, facts, imported: true }))
+}
+
+fn certified(
+    path: &Path,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<CertifiedKey>, CertError> {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let key = CertifiedKey::from_der(chain, pair.key, &provider)
-        .map_err(|_| files::not_understood(path, "its key and its certificate do not belong together"))?;
-    Ok(Some((Current { key: Arc::new(key), facts }, root)))
+    CertifiedKey::from_der(chain, key, &provider)
+        .map(Arc::new)
+        .map_err(|_| files::not_understood(path, "its key and its certificate do not belong together"))
 }
 
 #[cfg(test)]

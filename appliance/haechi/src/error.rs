@@ -68,6 +68,7 @@ macro_rules! from_room {
 }
 from_room!(
     haechi_backup::BackupError,
+    haechi_bundle::BundleError,
     haechi_record::RecordError,
     haechi_record::terminology::TerminologyError,
     haechi_intake::dicom::ArchiveError,

@@ -94,6 +94,10 @@ impl Home {
     pub(crate) fn backup_keys(&self) -> PathBuf {
         self.backup_folder().join("keys.json")
     }
+    /// Signed bundles: trusted root, staged, installed, in use.
+    pub(crate) fn bundles_folder(&self) -> PathBuf {
+        self.0.join("bundles")
+    }
     pub(crate) fn model_socket(&self) -> PathBuf {
         self.run_folder().join("model.sock")
     }

@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends here")]
 
 mod backup;
+mod bundles;
+mod certificates;
 mod command_line;
 mod feeds;
 mod fhir_api;

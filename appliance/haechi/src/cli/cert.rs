@@ -1,12 +1,15 @@
 //! `haechi cert`: the site's certificates.
 
-use std::path::{Path, PathBuf};
+mod import;
+mod list;
+mod revoke;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use haechi_certs::identity::SERVER_FILE;
-use haechi_certs::{Authority, Facts, Identity, Purpose};
-use serde::Serialize;
+use haechi_certs::{Authority, Identity, Purpose};
 
 use super::{Common, terminal};
 use crate::config::Config;
@@ -18,7 +21,7 @@ const MAX_NAME_BYTES: usize = 64;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertCommand {
-    /// The site's root, the appliance's certificate and those of senders: for whom, until when
+    /// The site's root, the appliance's certificate and those of senders: for whom, until when, and whether they count
     List(Common),
     /// Print the site's root certificate (PEM), which every sender that uses TLS must trust
     Root(Common),
@@ -31,32 +34,32 @@ pub(crate) enum CertCommand {
         /// Name of the sender: letters, digits, '-', '.'
         name: String,
     },
+    /// Print a request (PKCS#10, PEM) for the hospital's own authority; its key stays here
+    Csr(CsrArgs),
+    /// Take a certificate that the hospital's own authority made (PEM with its chain, or PKCS#12), and show it from now on
+    Import(import::ImportArgs),
+    /// Have a certificate of this site count no more; listeners refuse it at once
+    Revoke(revoke::RevokeArgs),
+    /// Print the list of revoked certificates (PEM) for others who check the site's certificates
+    Crl(Common),
 }
 
-/// A line of the list.
-#[derive(Debug, Serialize)]
-struct Line {
-    kind: &'static str,
-    subject: String,
-    names: Vec<String>,
-    from: String,
-    until: String,
-    days_left: i64,
-    serial: String,
-    file: PathBuf,
+#[derive(Debug, Args)]
+pub(crate) struct CsrArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Host name or address it shall stand for; may be given several times [default: `names` under [tls]]
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
 }
 
 pub(crate) fn run(command: CertCommand) -> Result<ExitCode, Failure> {
     let now = jiff::Timestamp::now();
     match command {
-        CertCommand::List(common) => list(&common, now)?,
+        CertCommand::List(common) => list::run(&common, now)?,
         CertCommand::Root(common) => {
             let (_, authority) = open(common.home, now)?;
-            let file = authority.root_file();
-            let text = std::fs::read_to_string(&file).map_err(|error| {
-                Failure::new("HAECHI-0149", format_args!("the root certificate cannot be read: {error}")).file(&file)
-            })?;
-            terminal::line(text.trim_end());
+            print(&authority.root_file())?;
         }
         CertCommand::Renew(common) => {
             let (home, authority) = open(common.home.clone(), now)?;
@@ -64,7 +67,12 @@ pub(crate) fn run(command: CertCommand) -> Result<ExitCode, Failure> {
             let file = home.certs_folder().join(SERVER_FILE);
             authority.issue(&file, Purpose::Server, &names, now).map_err(Failure::from_room)?;
             let identity = Identity::open(&authority, &home.certs_folder(), &names, now).map_err(Failure::from_room)?;
-            show(common.json, &[line("server", &identity.facts(), now, file)])?;
+            if identity.is_imported() && !common.json {
+                terminal::line(
+                    "Note: the imported certificate is shown as before; `haechi cert import --remove` goes back to the site's own.",
+                );
+            }
+            list::show(common.json, &[list::read(&file, "server", now)?])?;
         }
         CertCommand::Client { common, name } => {
             let usable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
@@ -76,10 +84,34 @@ pub(crate) fn run(command: CertCommand) -> Result<ExitCode, Failure> {
             let (home, authority) = open(common.home, now)?;
             let file = home.certs_folder().join(format!("client-{name}.pem"));
             authority.issue(&file, Purpose::Client, &[name], now).map_err(Failure::from_room)?;
-            show(common.json, &[read(&file, "client", now)?])?;
+            list::show(common.json, &[list::read(&file, "client", now)?])?;
+        }
+        CertCommand::Csr(args) => {
+            let (home, _) = open(args.common.home, now)?;
+            let names = if args.name.is_empty() { Config::load(&home)?.tls.names } else { args.name };
+            let text = haechi_certs::request::request(&home.certs_folder(), &names).map_err(Failure::from_room)?;
+            if args.common.json {
+                terminal::json(&serde_json::json!({ "names": names, "request": text }))?;
+            } else {
+                terminal::line(text.trim_end());
+            }
+        }
+        CertCommand::Import(args) => import::run(args, now)?,
+        CertCommand::Revoke(args) => revoke::run(args, now)?,
+        CertCommand::Crl(common) => {
+            let (_, authority) = open(common.home, now)?;
+            print(authority.revoked(now).map_err(Failure::from_room)?.file())?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a public file of the certificates' folder.
+fn print(file: &std::path::Path) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::new("HAECHI-0149", format_args!("the file cannot be read: {error}")).file(file))?;
+    terminal::line(text.trim_end());
+    Ok(())
 }
 
 fn open(home: Option<PathBuf>, now: jiff::Timestamp) -> Result<(Home, Authority), Failure> {
@@ -88,62 +120,4 @@ fn open(home: Option<PathBuf>, now: jiff::Timestamp) -> Result<(Home, Authority)
     let authority =
         Authority::open_or_create(&home.certs_folder(), &config.site.name, now).map_err(Failure::from_room)?;
     Ok((home, authority))
-}
-
-fn list(common: &Common, now: jiff::Timestamp) -> Result<(), Failure> {
-    let (home, authority) = open(common.home.clone(), now)?;
-    let mut lines = vec![line("root", authority.facts(), now, authority.root_file())];
-    let folder = home.certs_folder();
-    let entries = std::fs::read_dir(&folder).map_err(|error| {
-        Failure::new("HAECHI-0149", format_args!("the certificates' folder cannot be read: {error}")).file(&folder)
-    })?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.sort();
-    for file in files {
-        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name == SERVER_FILE {
-            lines.push(read(&file, "server", now)?);
-        } else if name.starts_with("client-") && name.ends_with(".pem") {
-            lines.push(read(&file, "client", now)?);
-        }
-    }
-    show(common.json, &lines)
-}
-
-fn read(file: &Path, kind: &'static str, now: jiff::Timestamp) -> Result<Line, Failure> {
-    let all = haechi_certs::tls::roots_from(file).map_err(Failure::from_room)?;
-    let leaf = all.first().ok_or_else(|| Failure::new("HAECHI-0149", "the file holds no certificate").file(file))?;
-    let facts = Facts::of(leaf).map_err(|why| Failure::new("HAECHI-0149", why).file(file))?;
-    Ok(line(kind, &facts, now, file.to_owned()))
-}
-
-fn line(kind: &'static str, facts: &Facts, now: jiff::Timestamp, file: PathBuf) -> Line {
-    Line {
-        kind,
-        subject: facts.subject.clone(),
-        names: facts.names.clone(),
-        from: facts.from.to_string(),
-        until: facts.until.to_string(),
-        days_left: facts.days_left(now),
-        serial: facts.serial.clone(),
-        file,
-    }
-}
-
-fn show(json: bool, lines: &[Line]) -> Result<(), Failure> {
-    if json {
-        return terminal::json(&lines);
-    }
-    for line in lines {
-        let until = line.until.get(..10).unwrap_or(&line.until);
-        let names = if line.names.is_empty() { String::new() } else { format!("  for {}", line.names.join(", ")) };
-        terminal::line(&format!(
-            "{:<6}  {}  until {until} ({} days){names}  {}",
-            line.kind,
-            line.subject,
-            line.days_left,
-            line.file.display()
-        ));
-    }
-    Ok(())
 }

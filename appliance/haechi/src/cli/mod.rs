@@ -74,7 +74,7 @@ pub(crate) enum Command {
     /// Encrypted copies of the site's state, and the way back
     #[command(subcommand)]
     Backup(backup::BackupCommand),
-    /// Make model files
+    /// Make model files; make, sign, check, install and switch bundles of models, evidence and software
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
     /// Code systems: load them, look codes up, map them
@@ -180,8 +180,25 @@ mod tests {
             "haechi backup prune --to d --keep 14",
             "haechi backup restore --from d --home h --snapshot s --key f --json",
             "haechi bundle build --from d --quant q5_k_m --out f --imatrix i --json",
+            "haechi bundle key --out k.pem",
+            "haechi bundle init --repo r --root a.pub --root b.pub --threshold 2 --model m.pub --evidence e.pub --software s.pub --stamp t.pub",
+            "haechi bundle pack --repo r --kind model --name clinic --version 1.0 f.gguf --json",
+            "haechi bundle sign --repo r --key k.pem --key l.pem --json",
+            "haechi bundle refresh --repo r --all",
+            "haechi bundle trust 1.root.json --fingerprint 00 --home d",
+            "haechi bundle verify m --home d --json",
+            "haechi bundle install m clinic --home d --stage-only",
+            "haechi bundle apply 0123456789 --home d",
+            "haechi bundle activate clinic --watch 5 --home d",
+            "haechi bundle rollback --kind model --home d --json",
+            "haechi bundle list --home d --json",
             "haechi cert list --json --home d",
             "haechi cert client lab --home d",
+            "haechi cert csr --home d --name haechi.hospital.example",
+            "haechi cert import --home d --password-file p a.pem b.pem",
+            "haechi cert import --remove --home d",
+            "haechi cert revoke lab --reason key-compromise --home d --json",
+            "haechi cert crl --home d",
             "haechi terminology import --home d --json --system kcd --version 9 --from 2026-01-01 --column code=a f.csv",
             "haechi terminology list --json",
             "haechi terminology lookup --system kcd --date 2026-03-01 E11.9",

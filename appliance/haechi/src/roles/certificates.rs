@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use haechi_certs::authority::RENEW_BELOW_DAYS;
+use haechi_certs::revoked::Revoked;
 use haechi_certs::tls::{Clients, server_config};
 use haechi_certs::{Authority, Identity};
 use tokio_rustls::rustls::ServerConfig;
@@ -17,10 +19,14 @@ use crate::home::Home;
 /// How often the certificate is looked after.
 const LOOK: Duration = Duration::from_secs(60);
 
+/// Looks between two warnings of a certificate that ends: a day.
+const LOOKS_A_DAY: u64 = 24 * 60;
+
 /// The site's authority and the leaf in use.
 pub(crate) struct Certificates {
     authority: Authority,
     identity: Arc<Identity>,
+    revoked: Arc<Revoked>,
     tls: Tls,
 }
 
@@ -30,7 +36,13 @@ impl Certificates {
         let (folder, now) = (home.certs_folder(), jiff::Timestamp::now());
         let authority = Authority::open_or_create(&folder, &config.site.name, now).map_err(Failure::from_room)?;
         let identity = Identity::open(&authority, &folder, &config.tls.names, now).map_err(Failure::from_room)?;
-        Ok(Self { authority, identity, tls: config.tls.clone() })
+        let revoked = Arc::new(authority.revoked(now).map_err(Failure::from_room)?);
+        Ok(Self { authority, identity, revoked, tls: config.tls.clone() })
+    }
+
+    /// The site's certificates that count no more.
+    pub(crate) fn revoked(&self) -> Arc<Revoked> {
+        Arc::clone(&self.revoked)
     }
 
     /// TLS settings for a listener. `protocols`: ALPN names, the wanted one first.
@@ -53,28 +65,45 @@ impl Certificates {
         self.server(clients, &[]).map(Some)
     }
 
-    /// Clients with a certificate under the roots in `file`, or under the site's own root.
+    /// Clients with a certificate under the roots in `file`, or with one of the site that is not revoked.
     pub(crate) fn clients_under(&self, file: Option<&Path>) -> Result<Clients, Failure> {
-        let roots = match file {
-            Some(file) => haechi_certs::tls::roots_from(file).map_err(Failure::from_room)?,
-            None => vec![self.authority.root().clone()],
-        };
-        Ok(Clients::Under(roots))
+        match file {
+            Some(file) => haechi_certs::tls::roots_from(file).map(Clients::Under).map_err(Failure::from_room),
+            None => Ok(Clients::OfTheSite(self.revoked())),
+        }
     }
 
-    /// Looks after the leaf until the task is dropped.
+    /// Looks after the leaf and the revocation list until the task is dropped.
     pub(crate) async fn look_after(self: Arc<Self>) {
-        loop {
+        for look in 0_u64.. {
+            if look.is_multiple_of(LOOKS_A_DAY) {
+                self.warn_of_the_end(jiff::Timestamp::now());
+            }
             tokio::time::sleep(LOOK).await;
             let these = Arc::clone(&self);
-            let looked =
-                tokio::task::spawn_blocking(move || these.identity.refresh(&these.authority, jiff::Timestamp::now()));
+            let looked = tokio::task::spawn_blocking(move || {
+                let now = jiff::Timestamp::now();
+                these.authority.look_after_list(&these.revoked, now)?;
+                these.identity.refresh(&these.authority, now)
+            });
             match looked.await {
                 Ok(Ok(true)) => log::info!("a new certificate is in use, until {}", self.identity.facts().until),
                 Ok(Ok(false)) => {}
                 Ok(Err(error)) => log::error!("{error}"),
                 Err(error) => log::error!("HAECHI-0123: the watcher of the certificates failed: {error}"),
             }
+        }
+    }
+
+    /// Says once a day that an imported certificate ends: nobody but the hospital's authority can renew it.
+    fn warn_of_the_end(&self, now: jiff::Timestamp) {
+        let facts = self.identity.facts();
+        if self.identity.is_imported() && facts.days_left(now) < RENEW_BELOW_DAYS {
+            log::warn!(
+                "HAECHI-0911: the imported certificate ends on {}, in {} days; have the hospital's authority make the next one (`haechi cert csr`, `haechi cert import`)",
+                facts.until.strftime("%F"),
+                facts.days_left(now)
+            );
         }
     }
 }

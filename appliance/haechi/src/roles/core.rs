@@ -90,7 +90,7 @@ fn listen(
 ) -> Result<(), Failure> {
     let certificates = Arc::new(Certificates::open(home, config)?);
     let entrances = entrances(config, site, feeds, &certificates)?;
-    let doorway = Doorway::open(&home.door_socket(), entrances)?;
+    let doorway = Doorway::open(&home.door_socket(), entrances, certificates.revoked())?;
     beside.spawn(doorway.serve(until_stopped(stopped.clone())));
     beside.spawn(unless_stopped(certificates.look_after(), stopped.clone()));
     Ok(())

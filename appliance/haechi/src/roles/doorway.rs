@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use haechi_certs::revoked::Revoked;
 use haechi_link::peer::{Allowed, Peer, own_uid};
 use haechi_link::{Forwarded, Socket};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::error::Failure;
 
@@ -27,6 +29,9 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A peer has this long for its TLS handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a connection under a certificate is asked whether that still counts. Feeds stay connected for weeks.
+const STILL_GOOD: Duration = Duration::from_secs(2);
 
 /// After the stop signal, so long for connections to end by themselves. What was acknowledged is on disk already.
 const GRACE: Duration = Duration::from_secs(1);
@@ -63,13 +68,18 @@ pub(crate) struct Entrance {
 pub(crate) struct Doorway {
     socket: Socket,
     entrances: Arc<HashMap<String, Entrance>>,
+    revoked: Arc<Revoked>,
 }
 
 impl Doorway {
-    /// Listens for the door at `path`. `entrances`: by the listener's name.
-    pub(crate) fn open(path: &Path, entrances: HashMap<String, Entrance>) -> Result<Self, Failure> {
+    /// Listens for the door at `path`. `entrances`: by the listener's name. `revoked`: who of the site is not heard.
+    pub(crate) fn open(
+        path: &Path,
+        entrances: HashMap<String, Entrance>,
+        revoked: Arc<Revoked>,
+    ) -> Result<Self, Failure> {
         let socket = Socket::bind("core", path).map_err(Failure::from_room)?;
-        Ok(Self { socket, entrances: Arc::new(entrances) })
+        Ok(Self { socket, entrances: Arc::new(entrances), revoked })
     }
 
     /// Leads connections to their rooms until `stop` completes.
@@ -90,7 +100,7 @@ impl Doorway {
                 },
             };
             if connections.len() < CONNECTIONS {
-                connections.spawn(lead(stream, Arc::clone(&self.entrances)));
+                connections.spawn(lead(stream, Arc::clone(&self.entrances), Arc::clone(&self.revoked)));
             }
         }
         let ended = async { while connections.join_next().await.is_some() {} };
@@ -100,7 +110,7 @@ impl Doorway {
     }
 }
 
-async fn lead(mut stream: UnixStream, entrances: Arc<HashMap<String, Entrance>>) {
+async fn lead(mut stream: UnixStream, entrances: Arc<HashMap<String, Entrance>>, revoked: Arc<Revoked>) {
     let admitted = Peer::of(&stream).is_ok_and(|peer| Allowed::OwnUser.admits(peer, own_uid()));
     if !admitted {
         log::warn!("HAECHI-0146: a process of another user knocked at the door's socket and was turned away");
@@ -124,15 +134,31 @@ async fn lead(mut stream: UnixStream, entrances: Arc<HashMap<String, Entrance>>)
     };
     match timeout(HANDSHAKE_PATIENCE, TlsAcceptor::from(Arc::clone(tls)).accept(stream)).await {
         Ok(Ok(stream)) => {
-            let certificates = stream.get_ref().1.peer_certificates();
-            let client = certificates.and_then(<[_]>::first).and_then(|leaf| haechi_certs::Facts::of(leaf).ok());
-            let client = client.map(|facts| facts.subject);
+            let leaf =
+                stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(|leaf| leaf.clone().into_owned());
+            let client = leaf.as_ref().and_then(|leaf| haechi_certs::Facts::of(leaf).ok()).map(|facts| facts.subject);
             let connection = Connection { stream: Box::new(stream), peer: head.peer, client };
-            Arc::clone(&entrance.room).take(connection).await;
+            let served = Arc::clone(&entrance.room).take(connection);
+            tokio::select! {
+                () = served => {}
+                () = until_revoked(leaf, revoked) => log::warn!(
+                    "HAECHI-0910: a connection at `{}` from {} was closed: its certificate was revoked",
+                    head.listener,
+                    head.peer.ip()
+                ),
+            }
         }
         // Scanners and wrong clients are a matter of every day; the interface engineer looks for just this line.
         Ok(Err(error)) => log::info!("`{}`: no TLS with {}: {error}", head.listener, head.peer.ip()),
         Err(_) => log::info!("`{}`: no TLS with {}: the handshake took too long", head.listener, head.peer.ip()),
+    }
+}
+
+/// Ends when the client's certificate is revoked; never, where it showed none.
+async fn until_revoked(leaf: Option<CertificateDer<'static>>, revoked: Arc<Revoked>) {
+    let Some(leaf) = leaf else { return std::future::pending().await };
+    while !revoked.is_revoked(&leaf) {
+        tokio::time::sleep(STILL_GOOD).await;
     }
 }
 
@@ -145,8 +171,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio_rustls::TlsConnector;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
     use tokio_rustls::rustls::pki_types::pem::PemObject;
-    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
     /// Answers with what it knows of its caller, then with what the caller says.
@@ -172,7 +198,8 @@ mod tests {
         let identity = Identity::open(&authority, dir.path(), &["localhost".to_owned()], now).unwrap();
         let pem = dir.path().join("lab.pem");
         authority.issue(&pem, Purpose::Client, &["lab".to_owned()], now).unwrap();
-        let clients = Clients::Under(vec![authority.root().clone()]);
+        let revoked = Arc::new(authority.revoked(now).unwrap());
+        let clients = Clients::OfTheSite(Arc::clone(&revoked));
         let tls = server_config(identity, clients, Versions::Tls13, &[]).unwrap();
         let room: Arc<dyn Room> = Arc::new(Echo);
         let entrances = HashMap::from([
@@ -180,7 +207,7 @@ mod tests {
             ("https".to_owned(), Entrance { room, tls: Some(tls) }),
         ]);
         let path = dir.path().join("door.sock");
-        let doorway = Doorway::open(&path, entrances).unwrap();
+        let doorway = Doorway::open(&path, entrances, revoked).unwrap();
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let until = |mut stopped: tokio::sync::watch::Receiver<bool>| async move { drop(stopped.changed().await) };
         let core = tokio::spawn(doorway.serve(until(stopped.clone())));
@@ -200,7 +227,8 @@ mod tests {
         let mut roots = RootCertStore::empty();
         roots.add(authority.root().clone()).unwrap();
         let file = std::fs::read(&pem).unwrap();
-        let chain = CertificateDer::pem_slice_iter(&file).map(Result::unwrap).collect();
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&file).map(Result::unwrap).collect();
+        let leaf = chain[0].clone();
         let key = PrivateKeyDer::from_pem_slice(&file).unwrap();
         let client = ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain, key).unwrap();
         let outside = TcpStream::connect(addresses[1]).await.unwrap();
@@ -212,6 +240,15 @@ mod tests {
         secret.read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "127.0.0.1 CN=lab\nhello");
 
+        // Revoked while it is connected: closed within moments.
+        let outside = TcpStream::connect(addresses[1]).await.unwrap();
+        let mut open = connector.connect("localhost".try_into().unwrap(), outside).await.unwrap();
+        let mut first = [0; 4];
+        open.read_exact(&mut first).await.unwrap();
+        let serial = haechi_certs::Facts::of(&leaf).unwrap().serial;
+        authority.revoke(&serial, haechi_certs::revoked::Reason::KeyCompromise, now).unwrap();
+        text.clear();
+        timeout(Duration::from_secs(10), open.read_to_string(&mut text)).await.unwrap().unwrap_or_default();
         // A listener that nobody serves: closed, unheard.
         let mut nobody = TcpStream::connect(addresses[2]).await.unwrap();
         assert_eq!(nobody.read(&mut [0; 8]).await.unwrap_or(0), 0);

@@ -18,7 +18,7 @@ use haechi_intake::import::Summary;
 
 pub(crate) use feeds::{FeedLine, LetterShown, MessageShown};
 pub(crate) use local::Site;
-pub(crate) use model::{RoleModel, draft_file, model_file, model_settings};
+pub(crate) use model::{Chosen, InProcessModel, RoleModel, chosen_model, draft_file, model_file, model_settings};
 pub(crate) use shown::{MergeLine, PatientLine, PatientShown, PreviewShown, Status, StudyLine};
 pub(crate) use terminology::{Load, Lookup, Mapping};
 

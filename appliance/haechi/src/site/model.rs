@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use haechi_ask::Model;
 use haechi_ask::answer::ModelInfo;
+use haechi_bundle::{Kind, Store};
 use haechi_drivers::cpu::Limits;
 use haechi_drivers::engine::{Engine, Request, Settings, Turn};
 use haechi_link::client::{Client, ClientSettings};
@@ -19,8 +20,32 @@ use crate::home::Home;
 /// How long the core waits for a model role that is just starting or restarting: loading takes a second or two.
 const ROLE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The installed model's file: the one named in the configuration, else the only `.gguf` in the models folder.
+/// A model's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) file: PathBuf,
+    /// Its signed SHA-256, where it is the one file of a bundle.
+    pub(crate) sha256: Option<String>,
+}
+
+/// The model to run: the one named in the configuration, else the bundle in use, else the only `.gguf` in the models folder.
+pub(crate) fn chosen_model(home: &Home, config: &Config) -> Result<Option<Chosen>, Failure> {
+    if config.model.file.is_none()
+        && let Some(bundle) = Store::at(home.bundles_folder()).in_use(Kind::Model)?
+    {
+        let sha256 = bundle.only_sha256().map(str::to_owned);
+        return Ok(Some(Chosen { file: bundle.start(), sha256 }));
+    }
+    Ok(loose_file(home, config)?.map(|file| Chosen { file, sha256: None }))
+}
+
+/// The file of the model to run.
 pub(crate) fn model_file(home: &Home, config: &Config) -> Result<Option<PathBuf>, Failure> {
+    Ok(chosen_model(home, config)?.map(|chosen| chosen.file))
+}
+
+/// The file that somebody put into the models folder.
+fn loose_file(home: &Home, config: &Config) -> Result<Option<PathBuf>, Failure> {
     let folder = home.models_folder();
     if let Some(name) = &config.model.file {
         return named(home, name, "file").map(Some);
@@ -121,16 +146,17 @@ impl Model for InProcessModel {
 pub(crate) struct RoleModel {
     socket: PathBuf,
     runtime: tokio::runtime::Handle,
-    info: OnceLock<ModelInfo>,
+    /// What it said last: a role that just restarts is named by that.
+    info: Mutex<Option<ModelInfo>>,
 }
 
 impl RoleModel {
     pub(crate) fn new(home: &Home, runtime: tokio::runtime::Handle) -> Arc<Self> {
-        Arc::new(Self { socket: home.model_socket(), runtime, info: OnceLock::new() })
+        Arc::new(Self { socket: home.model_socket(), runtime, info: Mutex::new(None) })
     }
 
-    async fn connect(&self) -> Result<Client<ModelProtocol>, String> {
-        Client::connect_when_ready(&self.socket, ClientSettings::default(), ROLE_PATIENCE)
+    async fn connect(&self, patience: Duration) -> Result<Client<ModelProtocol>, String> {
+        Client::connect_when_ready(&self.socket, ClientSettings::default(), patience)
             .await
             .map_err(|error| error.to_string())
     }
@@ -138,19 +164,17 @@ impl RoleModel {
 
 impl Model for RoleModel {
     fn info(&self) -> Option<ModelInfo> {
-        if let Some(info) = self.info.get() {
-            return Some(info.clone());
-        }
+        // Asked anew: another model may be in use since. Waited for only while nothing is known.
+        let known = self.info.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let patience = if known { Duration::ZERO } else { ROLE_PATIENCE };
         let asked = self.runtime.block_on(async {
-            self.connect().await?.ask(&ModelRequest::Info, |_| {}).await.map_err(|error| error.to_string())
+            self.connect(patience).await?.ask(&ModelRequest::Info, |_| {}).await.map_err(|error| error.to_string())
         });
-        match asked {
-            Ok(ModelReply::Info(info)) => {
-                let info = ModelInfo { name: info.name, sha256: info.sha256, driver: info.driver };
-                Some(self.info.get_or_init(|| info).clone())
-            }
-            _ => None,
+        let mut last = self.info.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(ModelReply::Info(info)) = asked {
+            *last = Some(ModelInfo { name: info.name, sha256: info.sha256, driver: info.driver });
         }
+        last.clone()
     }
 
     fn generate(
@@ -169,7 +193,7 @@ impl Model for RoleModel {
             stop: Vec::new(),
         });
         self.runtime.block_on(async {
-            let client = self.connect().await?;
+            let client = self.connect(ROLE_PATIENCE).await?;
             let mut exchange = client.request(&request).await.map_err(|error| error.to_string())?;
             let mut written = String::new();
             while let Some(reply) = exchange.next().await.map_err(|error| error.to_string())? {

@@ -1,21 +1,15 @@
-//! `haechi bundle`: model files for this appliance.
+//! `haechi bundle build`: one GGUF file of a published model folder.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use haechi_drivers::convert;
 use haechi_drivers::quant::recipe::Recipe;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::terminal;
+use super::super::terminal;
 use crate::error::Failure;
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum BundleCommand {
-    /// Make one GGUF file of a published model folder (config.json, safetensors, tokenizer.json)
-    Build(BuildArgs),
-}
 
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
@@ -36,13 +30,7 @@ pub(crate) struct BuildArgs {
     json: bool,
 }
 
-pub(crate) fn run(command: BundleCommand) -> Result<ExitCode, Failure> {
-    match command {
-        BundleCommand::Build(args) => build(&args),
-    }
-}
-
-fn build(args: &BuildArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &BuildArgs) -> Result<ExitCode, Failure> {
     if args.out.exists() {
         return Err(Failure::new("HAECHI-0133", "the file to write is there already")
             .file(&args.out)
