@@ -6,7 +6,7 @@
 //! so the core, which holds the records, never sees one.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -92,10 +92,10 @@ pub enum DoorError {
     },
 }
 
-/// The open door.
+/// The open door. No thread of its own yet: between opening and serving a role takes its lock.
 #[derive(Debug)]
 pub struct Door {
-    listeners: Vec<(Arc<str>, TcpListener)>,
+    listeners: Vec<(Arc<str>, StdListener)>,
     core: Arc<Path>,
     settings: Settings,
 }
@@ -105,10 +105,10 @@ impl Door {
     ///
     /// # Errors
     /// [`DoorError::CannotListen`].
-    pub async fn open(listeners: &[Listener], core: PathBuf, settings: Settings) -> Result<Self, DoorError> {
+    pub fn open(listeners: &[Listener], core: PathBuf, settings: Settings) -> Result<Self, DoorError> {
         let mut open = Vec::with_capacity(listeners.len());
         for Listener { name, address } in listeners {
-            let listener = TcpListener::bind(address).await.map_err(|why| DoorError::CannotListen {
+            let listener = StdListener::bind(address).map_err(|why| DoorError::CannotListen {
                 name: name.clone(),
                 address: *address,
                 remedy: match why.kind() {
@@ -126,11 +126,18 @@ impl Door {
         Ok(Self { listeners: open, core: Arc::from(core), settings })
     }
 
+    /// The door with listeners that somebody else opened, for instance systemd.
+    #[must_use]
+    pub fn with(listeners: Vec<(String, StdListener)>, core: PathBuf, settings: Settings) -> Self {
+        let listeners = listeners.into_iter().map(|(name, listener)| (Arc::from(name), listener)).collect();
+        Self { listeners, core: Arc::from(core), settings }
+    }
+
     /// Where it listens: for a listener that asked for any free port (`:0`).
     #[must_use]
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         let address =
-            |(name, listener): &(Arc<str>, TcpListener)| Some((name.to_string(), listener.local_addr().ok()?));
+            |(name, listener): &(Arc<str>, StdListener)| Some((name.to_string(), listener.local_addr().ok()?));
         self.listeners.iter().filter_map(address).collect()
     }
 
@@ -139,6 +146,14 @@ impl Door {
         let (stopping, stopped) = watch::channel(false);
         let mut listening = JoinSet::new();
         for (name, listener) in self.listeners {
+            let taken = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+            let listener = match taken {
+                Ok(listener) => listener,
+                Err(error) => {
+                    log::error!("HAECHI-0176: the listener `{name}` cannot be used: {error}; restart the door");
+                    continue;
+                }
+            };
             let way = Way {
                 name,
                 core: Arc::clone(&self.core),
@@ -247,7 +262,7 @@ mod tests {
         connections: usize,
     ) -> (SocketAddr, tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
         let settings = Settings { connections, grace: Duration::from_millis(200) };
-        let door = Door::open(&[listener("mllp:lab=127.0.0.1:0")], core.to_owned(), settings).await.unwrap();
+        let door = Door::open(&[listener("mllp:lab=127.0.0.1:0")], core.to_owned(), settings).unwrap();
         let address = door.addresses()[0].1;
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serving = tokio::spawn(door.serve(async { drop(stopped.await) }));
@@ -336,7 +351,7 @@ mod tests {
     async fn an_address_in_use_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listeners = [listener(&format!("https={}", taken.local_addr().unwrap()))];
-        let error = Door::open(&listeners, PathBuf::from("x"), Settings::default()).await.unwrap_err().to_string();
+        let error = Door::open(&listeners, PathBuf::from("x"), Settings::default()).unwrap_err().to_string();
         assert!(
             error.contains("HAECHI-0140") && error.contains("`https`") && error.contains("another program"),
             "{error}"

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use super::systemd;
 use crate::error::Failure;
 
 /// Connections at once through all listeners. The door bounds each listener; this bounds the core's memory.
@@ -62,14 +63,25 @@ pub(crate) struct Entrance {
 /// The core's end of the door.
 pub(crate) struct Doorway {
     socket: Socket,
+    /// Who the door may be.
+    door: Allowed,
     entrances: Arc<HashMap<String, Entrance>>,
 }
 
 impl Doorway {
-    /// Listens for the door at `path`. `entrances`: by the listener's name.
+    /// Listens for the door at `path`, a process of this user. `entrances`: by the listener's name.
     pub(crate) fn open(path: &Path, entrances: HashMap<String, Entrance>) -> Result<Self, Failure> {
         let socket = Socket::bind("core", path).map_err(Failure::from_room)?;
-        Ok(Self { socket, entrances: Arc::new(entrances) })
+        Ok(Self { socket, door: Allowed::OwnUser, entrances: Arc::new(entrances) })
+    }
+
+    /// Listens for the door at a socket that systemd made for the door's user alone.
+    pub(crate) fn at(
+        listener: std::os::unix::net::UnixListener,
+        entrances: HashMap<String, Entrance>,
+    ) -> Result<Self, Failure> {
+        let socket = Socket::from_listener(listener).map_err(systemd::unusable)?;
+        Ok(Self { socket, door: Allowed::WhoeverReachesTheSocket, entrances: Arc::new(entrances) })
     }
 
     /// Leads connections to their rooms until `stop` completes.
@@ -90,7 +102,7 @@ impl Doorway {
                 },
             };
             if connections.len() < CONNECTIONS {
-                connections.spawn(lead(stream, Arc::clone(&self.entrances)));
+                connections.spawn(lead(stream, self.door.clone(), Arc::clone(&self.entrances)));
             }
         }
         let ended = async { while connections.join_next().await.is_some() {} };
@@ -100,8 +112,8 @@ impl Doorway {
     }
 }
 
-async fn lead(mut stream: UnixStream, entrances: Arc<HashMap<String, Entrance>>) {
-    let admitted = Peer::of(&stream).is_ok_and(|peer| Allowed::OwnUser.admits(peer, own_uid()));
+async fn lead(mut stream: UnixStream, door: Allowed, entrances: Arc<HashMap<String, Entrance>>) {
+    let admitted = Peer::of(&stream).is_ok_and(|peer| door.admits(peer, own_uid()));
     if !admitted {
         log::warn!("HAECHI-0146: a process of another user knocked at the door's socket and was turned away");
         return;
@@ -186,7 +198,7 @@ mod tests {
         let core = tokio::spawn(doorway.serve(until(stopped.clone())));
         let listeners: Vec<Listener> =
             ["mllp:lab=127.0.0.1:0", "https=127.0.0.1:0", "dicom=127.0.0.1:0"].map(|text| text.parse().unwrap()).into();
-        let door = Door::open(&listeners, path, Settings::default()).await.unwrap();
+        let door = Door::open(&listeners, path, Settings::default()).unwrap();
         let addresses: Vec<SocketAddr> = door.addresses().into_iter().map(|(_, address)| address).collect();
         let door = tokio::spawn(door.serve(until(stopped)));
 

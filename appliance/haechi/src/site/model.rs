@@ -115,17 +115,19 @@ impl Model for InProcessModel {
 /// The model role, asked over its socket. Connects anew after the role was restarted.
 pub(crate) struct RoleModel {
     socket: PathBuf,
+    settings: ClientSettings,
     runtime: tokio::runtime::Handle,
     info: OnceLock<ModelInfo>,
 }
 
 impl RoleModel {
     pub(crate) fn new(home: &Home, runtime: tokio::runtime::Handle) -> Arc<Self> {
-        Arc::new(Self { socket: home.model_socket(), runtime, info: OnceLock::new() })
+        let settings = ClientSettings { role_runs_as: home.role_runs_as(), ..ClientSettings::default() };
+        Arc::new(Self { socket: home.model_socket(), settings, runtime, info: OnceLock::new() })
     }
 
     async fn connect(&self) -> Result<Client<ModelProtocol>, String> {
-        Client::connect_when_ready(&self.socket, ClientSettings::default(), ROLE_PATIENCE)
+        Client::connect_when_ready(&self.socket, self.settings.clone(), ROLE_PATIENCE)
             .await
             .map_err(|error| error.to_string())
     }
