@@ -146,7 +146,7 @@ impl Home {
     pub(crate) fn core_socket(&self) -> PathBuf {
         self.run_folder().join("core.sock")
     }
-    /// Where the core takes the door's connections.
+    /// Where the door takes the lines that the core opens to it.
     pub(crate) fn door_socket(&self) -> PathBuf {
         self.run_folder().join("door.sock")
     }

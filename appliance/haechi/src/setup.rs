@@ -21,12 +21,6 @@ use answers::{Accelerator, Answers};
 /// The core has this long to answer after its start: it may migrate a large record.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// What came of it.
-pub(crate) struct Done {
-    /// Said once, to whoever set the machine up; `None` if the key was there already.
-    pub(crate) recovery_key: Option<Zeroizing<String>>,
-}
-
 /// Refuses where there is nothing to set up.
 pub(crate) fn check_place() -> Result<(), Failure> {
     let refuse = |why: &str, remedy: &str| {
@@ -111,8 +105,8 @@ fn install_model(home: &Home, from: &Path) -> Result<(), Failure> {
         .map_err(|error| cannot(&to, &error))
 }
 
-/// Puts the configuration into force: key, units, restart; returns when the core answers.
-pub(crate) fn apply(accelerator: Option<Accelerator>) -> Result<Done, Failure> {
+/// Puts the configuration into force: units, restart; returns when the core answers.
+pub(crate) fn apply(accelerator: Option<Accelerator>) -> Result<(), Failure> {
     let home = Home::at(None);
     let config = Config::load(&home)?;
     check(&config).map_err(|problem| {
@@ -121,7 +115,6 @@ pub(crate) fn apply(accelerator: Option<Accelerator>) -> Result<Done, Failure> {
             .effect("nothing was changed")
             .remedy("correct the file, then `haechi setup --apply`")
     })?;
-    let recovery_key = key(&home)?;
     let root = Path::new(units::SITE_UNITS);
     let mut stop = vec!["stop".to_owned(), "haechi.target".to_owned()];
     stop.extend(["core", "model", "door"].map(|role| format!("haechi-{role}.service")));
@@ -134,8 +127,8 @@ pub(crate) fn apply(accelerator: Option<Accelerator>) -> Result<Done, Failure> {
     let until = Instant::now() + START_PATIENCE;
     loop {
         match Remote::connect(&home) {
-            Ok(Some(_)) => return Ok(Done { recovery_key }),
-            _ if Instant::now() < until => std::thread::sleep(Duration::from_millis(200)),
+            Ok(Some(_)) => return Ok(()),
+            _ if Instant::now() < until && !gave_up() => std::thread::sleep(Duration::from_millis(200)),
             Err(failure) => return Err(failure),
             Ok(None) => break,
         }
@@ -145,8 +138,18 @@ pub(crate) fn apply(accelerator: Option<Accelerator>) -> Result<Done, Failure> {
         .remedy("`journalctl -u haechi-core` says why; then `haechi setup --apply`"))
 }
 
-/// The key that seals the record: what is there stays.
-fn key(home: &Home) -> Result<Option<Zeroizing<String>>, Failure> {
+/// True once systemd has given the core up: waiting longer changes nothing.
+fn gave_up() -> bool {
+    Command::new("systemctl")
+        .args(["is-failed", "--quiet", "haechi-core.service"])
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Makes and seals the key of the record, unless there is one. Returns its recovery key, for the person who sets the machine
+/// up: whoever calls this shows it at once, since it is kept nowhere and the steps that follow can fail.
+pub(crate) fn make_key() -> Result<Option<Zeroizing<String>>, Failure> {
+    let home = Home::at(None);
     if seal::sealed_file().exists() {
         return Ok(None);
     }

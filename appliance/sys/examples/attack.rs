@@ -2,12 +2,14 @@
 //! its sockets. Each line of output is one attempt, `refused NAME: WHY` or `SUCCEEDED NAME: WHAT`. Exit code 1 if one succeeded.
 //!
 //! Usage: `attack [--locked] [--read PATH]... [--call SOCKET]... [--inside ADDRESS] [--outside ADDRESS] [--sockets]`
-//!   --locked    take the second lock first (haechi-sys, `lock`), as the role does; without it the unit's walls stand alone
+//!   --locked    take the second lock first (haechi-sys, `lock`), as the role does (with --sockets the door's, without
+//!               `connect`); without it the unit's walls stand alone
 //!   --read      another's file or folder;  --call  another's Unix socket
 //!   --inside    an address that the site allows;  --outside  one that it does not
 //!   --sockets   turn the sockets that came from systemd into a way to these addresses
+//!   --spare-listeners   but only their connections: a listener that was connected keeps systemd busy without end
 #![allow(unsafe_code, reason = "an intruder calls by number")]
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs::File;
 use std::io::{Error, ErrorKind};
@@ -26,6 +28,7 @@ struct Plan {
     call: Vec<String>,
     targets: Vec<(&'static str, SocketAddr)>,
     sockets: bool,
+    spare: bool,
 }
 
 struct Tally {
@@ -53,14 +56,14 @@ fn main() -> ExitCode {
     let plan = plan();
     let inherited = if plan.sockets { haechi_sys::inherited::sockets() } else { Vec::new() };
     if plan.locked {
-        println!("locked: {:?}", take(&Keep { connect: true, ..Keep::default() }).expect("the lock"));
+        println!("locked: {:?}", take(&Keep { connect: !plan.sockets, ..Keep::default() }).expect("the lock"));
     }
     let mut tally = Tally { succeeded: 0 };
     network(&mut tally, &plan);
     kernel(&mut tally, plan.locked);
     files(&mut tally, &plan);
     for (name, socket) in inherited {
-        turn(&mut tally, &name, socket, &plan.targets);
+        turn(&mut tally, &name, socket, &plan.targets, plan.spare);
     }
     println!("{} succeeded", tally.succeeded);
     if tally.succeeded == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -74,6 +77,7 @@ fn plan() -> Plan {
         match argument.as_str() {
             "--locked" => plan.locked = true,
             "--sockets" => plan.sockets = true,
+            "--spare-listeners" => plan.spare = true,
             "--read" => plan.read.push(value()),
             "--call" => plan.call.push(value()),
             "--inside" => plan.targets.push(("inside", value().parse().expect("an address"))),
@@ -186,34 +190,38 @@ fn files(tally: &mut Tally, plan: &Plan) {
 }
 
 /// Every way known to turn a listening socket, or a connection that came in over it, into a connection that goes out.
-fn turn(tally: &mut Tally, name: &str, socket: OwnedFd, targets: &[(&'static str, SocketAddr)]) {
+fn turn(tally: &mut Tally, name: &str, socket: OwnedFd, targets: &[(&'static str, SocketAddr)], spare: bool) {
     let listener = TcpListener::from(socket);
     if listener.local_addr().is_err() {
         return; // a Unix socket
     }
     listener.set_nonblocking(true).expect("nonblocking");
+    type Way = fn(&TcpStream, SocketAddr) -> Result<(), Error>;
+    let ways: [(&str, Way); 2] = [("turned", connect), ("with fast open", fast_open)];
     for (place, target) in targets {
-        // The test keeps calling, so that there is a connection to take.
-        let accepted = accept(&listener);
-        let Some(accepted) = accepted else {
-            println!("SUCCEEDED nothing: nobody called at `{name}`, the attempts on its connections were not made");
-            tally.succeeded += 1;
-            return;
-        };
-        unspecified(&accepted);
-        tally.note(&format!("a connection of `{name}` turned to an address {place}"), connect(&accepted, *target));
-        tally.note(
-            &format!("fast open from a connection of `{name}` to an address {place}"),
-            fast_open(&accepted, *target),
-        );
+        for (words, way) in ways {
+            // The test keeps calling, so that there is a connection to take.
+            let Some(accepted) = accept(&listener) else {
+                println!("SUCCEEDED nothing: nobody called at `{name}`, the attempts on its connections were not made");
+                tally.succeeded += 1;
+                return;
+            };
+            unspecified(&accepted);
+            tally.note(&format!("a connection of `{name}` {words} to an address {place}"), way(&accepted, *target));
+        }
     }
+    if spare {
+        return;
+    }
+    // The listener itself, as if it were a connection.
+    // SAFETY: a descriptor that is ours.
+    unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RDWR) };
+    let listener = TcpStream::from(OwnedFd::from(listener));
     for (place, target) in targets {
-        let copy = listener.try_clone().expect("a copy");
-        // SAFETY: a descriptor that is ours.
-        unsafe { libc::shutdown(copy.as_raw_fd(), libc::SHUT_RDWR) };
-        unspecified(&copy);
-        tally.note(&format!("the listener `{name}` turned to an address {place}"), connect(&copy, *target));
-        tally.note(&format!("fast open from the listener `{name}` to an address {place}"), fast_open(&copy, *target));
+        for (words, way) in ways {
+            unspecified(&listener);
+            tally.note(&format!("the listener `{name}` {words} to an address {place}"), way(&listener, *target));
+        }
     }
 }
 
@@ -229,7 +237,7 @@ fn accept(listener: &TcpListener) -> Option<TcpStream> {
     None
 }
 
-fn unspecified(socket: &impl AsRawFd) {
+fn unspecified(socket: &TcpStream) {
     let address = libc::sockaddr { sa_family: libc::AF_UNSPEC as u16, sa_data: [0; 14] };
     // SAFETY: the address lives through the call.
     unsafe { libc::connect(socket.as_raw_fd(), &raw const address, 16) };
@@ -246,7 +254,7 @@ fn raw(target: SocketAddr) -> libc::sockaddr_in {
 }
 
 /// Connected, and not only on its way: a filtered packet leaves the attempt hanging.
-fn connect(socket: &impl AsRawFd, target: SocketAddr) -> Result<(), Error> {
+fn connect(socket: &TcpStream, target: SocketAddr) -> Result<(), Error> {
     let address = raw(target);
     let number = socket.as_raw_fd();
     // SAFETY: a descriptor that is ours; the address and `wait` live through the calls.
@@ -263,7 +271,7 @@ fn connect(socket: &impl AsRawFd, target: SocketAddr) -> Result<(), Error> {
     established(number)
 }
 
-fn fast_open(socket: &impl AsRawFd, target: SocketAddr) -> Result<(), Error> {
+fn fast_open(socket: &TcpStream, target: SocketAddr) -> Result<(), Error> {
     let address = raw(target);
     let number = socket.as_raw_fd();
     // SAFETY: as above.

@@ -9,7 +9,7 @@ use clap::Args;
 use super::{Common, doctor, terminal};
 use crate::error::Failure;
 use crate::setup::answers::Answers;
-use crate::setup::{apply, check_place, configure};
+use crate::setup::{apply, check_place, configure, make_key};
 
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
@@ -43,8 +43,7 @@ pub(crate) fn run(args: &SetupArgs) -> Result<ExitCode, Failure> {
         configure(&answers, args.replace)?;
         Some(answers.accelerator)
     };
-    let done = apply(accelerator)?;
-    if let Some(key) = &done.recovery_key {
+    if let Some(key) = make_key()? {
         terminal::line(
             "The recovery key of the record. It is shown this once and kept nowhere. Write it down and lock it away:",
         );
@@ -55,5 +54,6 @@ pub(crate) fn run(args: &SetupArgs) -> Result<ExitCode, Failure> {
         terminal::line(&format!("    {}", key.as_str()));
         terminal::line("");
     }
+    apply(accelerator)?;
     doctor::run(&Common { home: None, json: false })
 }

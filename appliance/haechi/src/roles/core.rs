@@ -63,10 +63,7 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
         let mut beside = JoinSet::new();
         if !config.listeners().is_empty() {
             let entrances = listen(&home, &config, &site, feeds.as_ref(), &stopped, &mut beside)?;
-            let doorway = match sockets.unix("door") {
-                Some(listener) => Doorway::at(listener, entrances)?,
-                None => Doorway::open(&home.door_socket(), entrances)?,
-            };
+            let doorway = Doorway::new(home.door_socket(), home.role_runs_as(), entrances);
             beside.spawn(doorway.serve(until_stopped(stopped.clone())));
         }
         if let Some(folder) = config.import.folder(&home) {

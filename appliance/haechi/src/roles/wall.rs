@@ -61,9 +61,9 @@ pub(crate) fn model(home: &Home, files: &[PathBuf]) -> Result<(), Failure> {
     raise("model", &keep)
 }
 
-/// The door's lock: no file at all. Its listeners are open already; it calls the core.
+/// The door's lock: no file at all, and no `connect`. Its listeners are open already, and the core calls it.
 pub(crate) fn door() -> Result<(), Failure> {
-    raise("door", &Keep { connect: true, ..Keep::default() })
+    raise("door", &Keep::default())
 }
 
 fn common() -> Vec<PathBuf> {

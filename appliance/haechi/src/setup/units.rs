@@ -50,7 +50,7 @@ fn wanted(home: &Home, config: &Config) -> Vec<(PathBuf, String)> {
         let all = sockets.join(" ");
         files.push((
             Path::new("haechi.target.d").join(DROP_IN),
-            format!("{HEAD}[Unit]\nWants=haechi-door.service {all}\n"),
+            format!("{HEAD}[Unit]\nWants=haechi-lines.socket haechi-door.service {all}\n"),
         ));
         let text = format!(
             "{HEAD}[Unit]\nRequires={all}\nAfter={all}\n\n[Service]\nSockets={all}\nIPAddressDeny=any\n{allow}"

@@ -61,9 +61,9 @@ pub(crate) fn reach_or_create(home: Option<PathBuf>) -> Result<Reach, Failure> {
 fn open(home: Home) -> Result<Reach, Failure> {
     match remote::Remote::connect(&home)? {
         Some(remote) => Ok(Reach::Running(remote)),
-        None if home.is_packaged() => Err(Failure::new("HAECHI-0173", "the appliance does not run")
+        None if home.is_packaged() => Err(Failure::new("HAECHI-0173", "the appliance does not run, or this user may not call it")
             .effect("nothing was read or written: the record of a packaged appliance is opened by its core alone")
-            .remedy("start it with `systemctl start haechi.target`; before the first start, `haechi setup`")),
+            .remedy("call it as root or as a member of the group `haechi`; start it with `systemctl start haechi.target`, before the first start with `haechi setup`")),
         None => Ok(Reach::Here(Box::new(Site::open(home, None)?))),
     }
 }
