@@ -18,7 +18,6 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-
 /// Connections at once through all listeners. The door bounds each listener; this bounds the core's memory.
 const CONNECTIONS: usize = 1024;
 
