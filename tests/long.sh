@@ -1,7 +1,7 @@
 # The long proofs, sourced by tests/run. Each part leaves a mark for the code it passed on; a part that passed is not run
 # again until the code changes.
 
-LONG_PARTS="kill feed_kill roads mutations questions import feeds day fhir fuzz quickstart engine"
+LONG_PARTS="kill feed_kill roads mutations questions import feeds day fhir fuzz quickstart engine reproducible"
 
 # A name for the code as it stands: the commit, or a digest of the changes on top of it.
 code_state() {
@@ -26,6 +26,20 @@ long() {
     step "$part" "long_$part"
     [ "$failed" -gt 0 ] || date -u +%FT%TZ > "$mark"
   done
+}
+
+# Two builds of the packages, each from a clean clone at the same path, are the same bytes.
+long_reproducible() {
+  local once place=$CACHE/long/reproducible/haechi out=$CACHE/long/reproducible
+  rm -rf "$out"
+  for once in first second; do
+    rm -rf "$place"
+    mkdir -p "$out/$once"
+    git clone -q . "$place" || return 1
+    (unset CARGO_TARGET_DIR; "$place/installer/pkg/build" --out "$out/$once") || return 1
+  done
+  rm -rf "$place"
+  (cd "$out/first" && sha256sum -- *) | (cd "$out/second" && sha256sum -c)
 }
 
 # 200 kills of both roles during imports.

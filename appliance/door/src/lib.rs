@@ -1,29 +1,32 @@
-//! The door: the one role that owns Internet sockets. It takes connections and forwards their bytes to the core over a Unix
-//! socket, with the peer's address in front ([`Forwarded`]). It holds no key, no record and no state, cannot read what it
-//! forwards (TLS ends in the core), and connects to nothing but that one socket.
+//! The door: the one role that owns Internet sockets. It takes connections and forwards their bytes to the core over Unix
+//! sockets, with the peer's address in front ([`Forwarded`]). It holds no key, no record and no state, cannot read what it
+//! forwards (TLS ends in the core), and connects to nothing at all: the core calls the door and keeps a few lines open, of
+//! which each new connection takes one ([`lines`]). So the door can give `connect` up altogether, and what came in over a
+//! socket cannot be turned to go out, whatever the kernel knows of landlock.
 //!
 //! Why it exists: a process that was handed an Internet socket can turn it into a way out, whatever its own network walls;
 //! so the core, which holds the records, never sees one.
 
+mod lines;
+
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use haechi_link::Forwarded;
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use haechi_link::peer::Allowed;
+use haechi_link::{Claimed, Forwarded};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use lines::Lines;
+
 /// Bytes held in each direction of a connection.
 const BUFFER_BYTES: usize = 64 << 10;
-
-/// How long the core may take to accept a connection.
-const CORE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// After an accept that failed: out of file descriptors, most likely, and those in use must first come back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -58,18 +61,27 @@ impl std::fmt::Display for Listener {
     }
 }
 
-/// How much the door lets in.
+/// How much the door lets in, and who may be the core.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Connections at once over one listener: a flood at one must not shut the others. More are closed unheard.
     pub connections: usize,
     /// After the stop signal, so long for connections to end by themselves.
     pub grace: Duration,
+    /// A connection waits so long for a line of the core; after that it is closed.
+    pub patience: Duration,
+    /// Whose lines are taken.
+    pub core: Allowed,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { connections: 512, grace: Duration::from_secs(2) }
+        Self {
+            connections: 512,
+            grace: Duration::from_secs(2),
+            patience: Duration::from_secs(5),
+            core: Allowed::OwnUser,
+        }
     }
 }
 
@@ -92,23 +104,23 @@ pub enum DoorError {
     },
 }
 
-/// The open door.
+/// The open door. No thread of its own yet: between opening and serving a role takes its lock.
 #[derive(Debug)]
 pub struct Door {
-    listeners: Vec<(Arc<str>, TcpListener)>,
-    core: Arc<Path>,
+    listeners: Vec<(Arc<str>, StdListener)>,
+    core: Claimed,
     settings: Settings,
 }
 
 impl Door {
-    /// Opens every listener, or none. `core`: the core's socket for forwarded connections; it need not exist yet.
+    /// Opens every listener, or none. `core`: where the core calls.
     ///
     /// # Errors
     /// [`DoorError::CannotListen`].
-    pub async fn open(listeners: &[Listener], core: PathBuf, settings: Settings) -> Result<Self, DoorError> {
+    pub fn open(listeners: &[Listener], core: Claimed, settings: Settings) -> Result<Self, DoorError> {
         let mut open = Vec::with_capacity(listeners.len());
         for Listener { name, address } in listeners {
-            let listener = TcpListener::bind(address).await.map_err(|why| DoorError::CannotListen {
+            let listener = StdListener::bind(address).map_err(|why| DoorError::CannotListen {
                 name: name.clone(),
                 address: *address,
                 remedy: match why.kind() {
@@ -123,31 +135,57 @@ impl Door {
             })?;
             open.push((Arc::from(name.as_str()), listener));
         }
-        Ok(Self { listeners: open, core: Arc::from(core), settings })
+        Ok(Self { listeners: open, core, settings })
+    }
+
+    /// The door with listeners that somebody else opened, for instance systemd.
+    #[must_use]
+    pub fn with(listeners: Vec<(String, StdListener)>, core: Claimed, settings: Settings) -> Self {
+        let listeners = listeners.into_iter().map(|(name, listener)| (Arc::from(name), listener)).collect();
+        Self { listeners, core, settings }
     }
 
     /// Where it listens: for a listener that asked for any free port (`:0`).
     #[must_use]
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         let address =
-            |(name, listener): &(Arc<str>, TcpListener)| Some((name.to_string(), listener.local_addr().ok()?));
+            |(name, listener): &(Arc<str>, StdListener)| Some((name.to_string(), listener.local_addr().ok()?));
         self.listeners.iter().filter_map(address).collect()
     }
 
     /// Forwards until `stop` completes; then takes no more and waits for what is open at most [`Settings::grace`].
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) {
         let (stopping, stopped) = watch::channel(false);
+        let lines = match self.core.listen() {
+            Ok(socket) => Lines::new(socket, self.settings.core.clone()),
+            Err(error) => {
+                log::error!("HAECHI-0176: the core's socket cannot be listened at: {error}; restart the door");
+                return;
+            }
+        };
         let mut listening = JoinSet::new();
         for (name, listener) in self.listeners {
+            let taken = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+            let listener = match taken {
+                Ok(listener) => listener,
+                Err(error) => {
+                    log::error!("HAECHI-0176: the listener `{name}` cannot be used: {error}; restart the door");
+                    continue;
+                }
+            };
             let way = Way {
                 name,
-                core: Arc::clone(&self.core),
+                lines: Arc::clone(&lines),
+                patience: self.settings.patience,
                 core_silent: Arc::new(AtomicBool::new(false)),
                 places: Arc::new(Semaphore::new(self.settings.connections)),
             };
             listening.spawn(way.listen(listener, stopped.clone(), self.settings.grace));
         }
-        stop.await;
+        tokio::select! {
+            () = stop => {}
+            () = lines.take() => {}
+        }
         stopping.send_replace(true);
         while listening.join_next().await.is_some() {}
     }
@@ -157,7 +195,8 @@ impl Door {
 #[derive(Clone)]
 struct Way {
     name: Arc<str>,
-    core: Arc<Path>,
+    lines: Arc<Lines>,
+    patience: Duration,
     /// The core did not answer last time: said once, not at every connection.
     core_silent: Arc<AtomicBool>,
     places: Arc<Semaphore>,
@@ -204,25 +243,24 @@ impl Way {
     async fn forward(&self, mut outside: TcpStream, peer: SocketAddr) {
         // Acknowledgements are small and waited for.
         let _ = outside.set_nodelay(true);
+        let head = Forwarded { listener: self.name.to_string(), peer };
         let greet = async {
-            let mut inside = UnixStream::connect(&self.core).await?;
-            Forwarded { listener: self.name.to_string(), peer }.write_to(&mut inside).await?;
-            Ok::<_, io::Error>(inside)
-        };
-        let mut inside = match timeout(CORE_PATIENCE, greet)
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        {
-            Ok(inside) => inside,
-            Err(error) => {
-                if !self.core_silent.swap(true, Ordering::Relaxed) {
-                    log::warn!(
-                        "HAECHI-0143: the core does not take connections of `{}` ({error}); they are closed until it does",
-                        self.name
-                    );
+            loop {
+                let mut inside = self.lines.next().await;
+                // A line whose core is gone refuses the head; the next one may not.
+                if head.write_to(&mut inside).await.is_ok() {
+                    return inside;
                 }
-                return;
             }
+        };
+        let Ok(mut inside) = timeout(self.patience, greet).await else {
+            if !self.core_silent.swap(true, Ordering::Relaxed) {
+                log::warn!(
+                    "HAECHI-0143: the core does not take connections of `{}`; they are closed until it does",
+                    self.name
+                );
+            }
+            return;
         };
         if self.core_silent.swap(false, Ordering::Relaxed) {
             log::info!("the core takes connections of `{}` again", self.name);
@@ -235,8 +273,9 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haechi_link::Socket;
+    use std::path::Path;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
 
     fn listener(text: &str) -> Listener {
         text.parse().unwrap()
@@ -246,12 +285,19 @@ mod tests {
         core: &Path,
         connections: usize,
     ) -> (SocketAddr, tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
-        let settings = Settings { connections, grace: Duration::from_millis(200) };
-        let door = Door::open(&[listener("mllp:lab=127.0.0.1:0")], core.to_owned(), settings).await.unwrap();
+        let (grace, patience) = (Duration::from_millis(200), Duration::from_millis(500));
+        let settings = Settings { connections, grace, patience, ..Settings::default() };
+        let claimed = Claimed::bind("door", core).unwrap();
+        let door = Door::open(&[listener("mllp:lab=127.0.0.1:0")], claimed, settings).unwrap();
         let address = door.addresses()[0].1;
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serving = tokio::spawn(door.serve(async { drop(stopped.await) }));
         (address, stop, serving)
+    }
+
+    /// A line of the core, as the core opens it.
+    async fn line(core: &Path) -> UnixStream {
+        UnixStream::connect(core).await.unwrap()
     }
 
     #[test]
@@ -269,11 +315,9 @@ mod tests {
     async fn bytes_go_both_ways_behind_the_peers_address() {
         let folder = tempfile::tempdir().unwrap();
         let core = folder.path().join("door.sock");
-        let socket = Socket::bind("core", &core).unwrap();
         let (address, stop, serving) = open(&core, 8).await;
-
+        let mut inside = line(&core).await;
         let mut outside = TcpStream::connect(address).await.unwrap();
-        let mut inside = socket.accept().await.unwrap();
         let head = Forwarded::read_from(&mut inside).await.unwrap();
         assert_eq!(head, Forwarded { listener: "mllp:lab".to_owned(), peer: outside.local_addr().unwrap() });
 
@@ -305,9 +349,9 @@ mod tests {
         let (address, _stop, _serving) = open(&core, 8).await;
         let mut early = TcpStream::connect(address).await.unwrap();
         assert_eq!(early.read(&mut [0; 8]).await.unwrap_or(0), 0);
-        let socket = Socket::bind("core", &core).unwrap();
+        drop(line(&core).await); // a core that came and went
         let _late = TcpStream::connect(address).await.unwrap();
-        let mut inside = socket.accept().await.unwrap();
+        let mut inside = line(&core).await;
         assert!(Forwarded::read_from(&mut inside).await.is_ok());
     }
 
@@ -315,17 +359,18 @@ mod tests {
     async fn a_full_listener_closes_further_callers_and_recovers() {
         let folder = tempfile::tempdir().unwrap();
         let core = folder.path().join("door.sock");
-        let socket = Socket::bind("core", &core).unwrap();
         let (address, _stop, _serving) = open(&core, 1).await;
+        let mut inside = line(&core).await;
         let first = TcpStream::connect(address).await.unwrap();
-        let inside = socket.accept().await.unwrap();
+        Forwarded::read_from(&mut inside).await.unwrap();
         let mut second = TcpStream::connect(address).await.unwrap();
         assert_eq!(second.read(&mut [0; 8]).await.unwrap_or(0), 0);
         drop((first, inside));
         // The place comes back once both ends are seen to be closed.
         for _ in 0..100 {
+            let mut inside = line(&core).await;
             let _third = TcpStream::connect(address).await.unwrap();
-            if timeout(Duration::from_millis(100), socket.accept()).await.is_ok() {
+            if matches!(timeout(Duration::from_millis(100), Forwarded::read_from(&mut inside)).await, Ok(Ok(_))) {
                 return;
             }
         }
@@ -336,7 +381,9 @@ mod tests {
     async fn an_address_in_use_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listeners = [listener(&format!("https={}", taken.local_addr().unwrap()))];
-        let error = Door::open(&listeners, PathBuf::from("x"), Settings::default()).await.unwrap_err().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        let claimed = Claimed::bind("door", &folder.path().join("door.sock")).unwrap();
+        let error = Door::open(&listeners, claimed, Settings::default()).unwrap_err().to_string();
         assert!(
             error.contains("HAECHI-0140") && error.contains("`https`") && error.contains("another program"),
             "{error}"

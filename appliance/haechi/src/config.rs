@@ -2,6 +2,7 @@
 //! The same words stand in docs/src/configuration.md.
 
 pub(crate) mod dicom;
+pub(crate) mod door;
 pub(crate) mod feed;
 mod import;
 pub(crate) mod serve;
@@ -26,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) terminology: terminology::Terminology,
     pub(crate) feed: Vec<feed::Feed>,
     pub(crate) tls: tls::Tls,
+    pub(crate) door: door::Door,
     pub(crate) dicom: dicom::Dicom,
     pub(crate) import: import::Import,
     pub(crate) serve: serve::Serve,
@@ -92,6 +94,7 @@ impl Default for Config {
             terminology: terminology::Terminology::default(),
             feed: Vec::new(),
             tls: tls::Tls::default(),
+            door: door::Door::default(),
             dicom: dicom::Dicom::default(),
             import: import::Import::default(),
             serve: serve::Serve::default(),
@@ -133,13 +136,16 @@ impl Config {
         })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// # Errors
+    /// The line and what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         if config.version != 1 {
             return Err(format!("version = {} is not known to this release (it reads version 1)", config.version));
         }
         config.zone()?;
         config.dicom.check()?;
+        config.door.check()?;
         config.import.check()?;
         config.serve.tokens()?;
         let charsets = [Some(&config.intake.hl7.assume_charset), config.intake.hl7.charset_override.as_ref()];

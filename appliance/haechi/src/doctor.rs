@@ -1,16 +1,20 @@
-//! What does not work, in sentences, each with its remedy.
+//! What does not work, in sentences, each with its remedy. What only the core may look at it says itself ([`core`]); what
+//! concerns the machine and the roles' walls is looked at from outside ([`machine`]).
+
+mod machine;
+mod record;
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::error::Failure;
 use crate::home::Home;
-use crate::site::{self, Site};
+use crate::site::{self, Remote};
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     /// As it should be.
@@ -22,36 +26,33 @@ pub(crate) enum Level {
 }
 
 /// One thing looked at.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Finding {
-    pub(crate) item: &'static str,
+    pub(crate) item: String,
     pub(crate) level: Level,
     pub(crate) sentence: String,
     pub(crate) remedy: Option<String>,
     /// The items themselves, newest first, without their content.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) items: Vec<haechi_record::chart::Rejected>,
 }
 
-/// Items put aside that are listed; the record keeps all of them.
-const LISTED: usize = 1_000;
-
 impl Finding {
-    fn good(item: &'static str, sentence: impl Into<String>) -> Self {
-        Self { item, level: Level::Good, sentence: sentence.into(), remedy: None, items: Vec::new() }
+    fn good(item: &str, sentence: impl Into<String>) -> Self {
+        Self { item: item.to_owned(), level: Level::Good, sentence: sentence.into(), remedy: None, items: Vec::new() }
     }
-    fn notice(item: &'static str, sentence: impl Into<String>, remedy: &str) -> Self {
+    fn notice(item: &str, sentence: impl Into<String>, remedy: &str) -> Self {
         Self {
-            item,
+            item: item.to_owned(),
             level: Level::Notice,
             sentence: sentence.into(),
             remedy: Some(remedy.to_owned()),
             items: Vec::new(),
         }
     }
-    fn broken(item: &'static str, sentence: impl Into<String>, remedy: &str) -> Self {
+    fn broken(item: &str, sentence: impl Into<String>, remedy: &str) -> Self {
         Self {
-            item,
+            item: item.to_owned(),
             level: Level::Broken,
             sentence: sentence.into(),
             remedy: Some(remedy.to_owned()),
@@ -63,32 +64,106 @@ impl Finding {
 /// Free space below which a site should act, bytes: a day of a large hospital's feed with its write-ahead log.
 const LOW_SPACE_BYTES: u64 = 2 << 30;
 
+/// Days before its end at which a certificate that should have been renewed is a matter for somebody.
+const EXPIRES_SOON_DAYS: i64 = 14;
+
 /// Looks at everything. Fails only where there is nothing to look at.
 pub(crate) fn examine(home: Option<PathBuf>) -> Result<Vec<Finding>, Failure> {
     let home = Home::at(home).existing()?;
-    let mut findings = vec![folder(&home), space(&home)];
-    match Config::load(&home) {
-        Ok(config) => {
-            findings.push(Finding::good("settings", format!("read; time zone {}", config.site.time_zone)));
-            findings.push(model(&home, &config));
+    let mut findings = vec![machine::clock()];
+    let stopped =
+        if home.is_packaged() { "start it with `systemctl start haechi.target`" } else { "start it with `haechi up`" };
+    match Remote::connect(&home) {
+        Ok(Some(running)) => {
+            findings.extend(running.doctor()?);
+            findings.push(Finding::good("roles", "an appliance runs on this home and its core answers"));
         }
-        Err(failure) => findings.push(Finding::broken("settings", failure.to_string(), "correct the file")),
-    }
-    findings.extend(record(&home));
-    findings.push(match site::running(&home) {
-        Ok(true) => Finding::good("roles", "an appliance runs on this home and its core answers"),
-        Ok(false) => Finding::notice(
-            "roles",
-            "no appliance runs on this home; commands open it by themselves",
-            "start it with `haechi up`",
-        ),
-        Err(failure) => Finding::broken(
+        Ok(None) if home.is_packaged() => {
+            findings.push(Finding::broken(
+                "roles",
+                "the appliance does not run; nobody but its core may look at the record",
+                stopped,
+            ));
+        }
+        Ok(None) => {
+            findings.extend(core(&home)?);
+            findings.push(Finding::notice(
+                "roles",
+                "no appliance runs on this home; commands open it by themselves",
+                stopped,
+            ));
+        }
+        Err(failure) => findings.push(Finding::broken(
             "roles",
             failure.to_string(),
             "stop it and start it again; its log says why it does not answer",
-        ),
-    });
+        )),
+    }
+    if home.is_packaged() {
+        findings.extend(machine::walls());
+    } else if let Ok(config) = Config::load(&home) {
+        findings.push(model(&home, &config));
+    }
     Ok(findings)
+}
+
+/// What the core itself can see. It starts no program and reads no model file.
+pub(crate) fn core(home: &Home) -> Result<Vec<Finding>, Failure> {
+    let mut findings = vec![folder(home), space(home), key(home)];
+    match Config::load(home) {
+        Ok(config) => {
+            findings.push(Finding::good("settings", format!("read; time zone {}", config.site.time_zone)));
+            findings.extend(certificate(home, &config));
+        }
+        Err(failure) => findings.push(Finding::broken("settings", failure.to_string(), "correct the file")),
+    }
+    findings.extend(record::record(home));
+    findings.extend(machine::own_lock());
+    Ok(findings)
+}
+
+fn key(home: &Home) -> Finding {
+    if home.is_packaged() {
+        Finding::good("key", "the key of the record is sealed to this machine and was unsealed for the core alone")
+    } else {
+        Finding::notice(
+            "key",
+            "the key lies in a file beside the record: whoever takes the disk can read both",
+            "keep a copy of `record/key` apart; a packaged appliance (`haechi setup`) seals it to the machine",
+        )
+    }
+}
+
+/// The certificate that listeners show, where there are listeners.
+fn certificate(home: &Home, config: &Config) -> Option<Finding> {
+    if config.listeners().is_empty() {
+        return None;
+    }
+    let file = home.certs_folder().join(haechi_certs::identity::SERVER_FILE);
+    let facts = haechi_certs::tls::roots_from(&file).map_err(|error| error.to_string()).and_then(|chain| {
+        let leaf = chain.first().ok_or("the file holds no certificate")?;
+        haechi_certs::Facts::of(leaf)
+    });
+    Some(match facts {
+        Ok(facts) => {
+            let days = facts.days_left(jiff::Timestamp::now());
+            let words =
+                format!("the listeners' certificate is good for {days} more days, for {}", facts.names.join(", "));
+            let remedy = "`haechi cert renew`; if its root ends too, give senders the new one (`haechi cert root`)";
+            match days {
+                ..0 => {
+                    Finding::broken("certificate", "the listeners' certificate has expired: senders turn away", remedy)
+                }
+                0..EXPIRES_SOON_DAYS => Finding::notice("certificate", words, remedy),
+                _ => Finding::good("certificate", words),
+            }
+        }
+        Err(why) => Finding::notice(
+            "certificate",
+            format!("the listeners' certificate cannot be read: {why}"),
+            "start the appliance, which makes it, or `haechi cert renew`",
+        ),
+    })
 }
 
 fn folder(home: &Home) -> Finding {
@@ -103,7 +178,7 @@ fn folder(home: &Home) -> Finding {
 }
 
 fn space(home: &Home) -> Finding {
-    match rustix::fs::statvfs(home.path()) {
+    match rustix::fs::statvfs(home.record_folder()) {
         Ok(disk) => {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
             let words = format!("{:.1} GiB free", free as f64 / f64::from(1 << 30));
@@ -140,118 +215,4 @@ fn model(home: &Home, config: &Config) -> Finding {
         ),
         Err(failure) => Finding::broken("model", failure.to_string(), "name the file under [model] in haechi.toml"),
     }
-}
-
-fn record(home: &Home) -> Vec<Finding> {
-    let site = match Site::open(home.clone(), None) {
-        Ok(site) => site,
-        Err(failure) => {
-            return vec![Finding::broken("record", failure.to_string(), "do as the message says; nothing was changed")];
-        }
-    };
-    let mut findings = Vec::new();
-    match site.store().check() {
-        Ok(health) if health.problems.is_empty() => {
-            findings.push(Finding::good("record", "the file is whole and its seals are right"));
-        }
-        Ok(health) => findings.push(Finding::broken(
-            "record",
-            format!("the record's file is damaged: {}", health.problems.join("; ")),
-            "stop the appliance, keep the file, and restore the newest backup",
-        )),
-        Err(error) => findings.push(Finding::broken("record", error.to_string(), "do as the message says")),
-    }
-    match site.store().counts() {
-        Ok(counts) if counts.rejected == 0 => {
-            findings.push(Finding::good("put aside", "nothing was put aside at import"))
-        }
-        Ok(counts) => {
-            let sentence = format!("{} messages or resources were put aside at import", counts.rejected);
-            let remedy = "`haechi doctor --json` lists each with its place and reason; correct them at their source and import again";
-            let items = site.store().rejects(LISTED).unwrap_or_default();
-            findings.push(Finding { items, ..Finding::notice("put aside", sentence, remedy) });
-        }
-        Err(error) => findings.push(Finding::broken("put aside", error.to_string(), "do as the message says")),
-    }
-    findings.extend(feeds(&site));
-    findings.extend(watched(&site));
-    findings
-}
-
-/// How the watched folder stands.
-fn watched(site: &Site) -> Option<Finding> {
-    let folder = site.watched()?;
-    let words = folder.in_words();
-    Some(if let Some(problem) = folder.problem {
-        Finding::broken("watched folder", problem, "do as the message says")
-    } else if folder.standing.failed > 0 {
-        let remedy = "read report.json of each parcel in `failed`; correct it at its source, put it into the folder again, and remove it from `failed`";
-        Finding::notice("watched folder", words, remedy)
-    } else if folder.standing.missing > 0 {
-        Finding::notice("watched folder", words, "put the files there that the manifest names, or remove the manifest")
-    } else {
-        Finding::good("watched folder", words)
-    })
-}
-
-/// One finding a feed, and one about the queue's file.
-fn feeds(site: &Site) -> Vec<Finding> {
-    let Some(queue) = site.feed_queue() else { return Vec::new() };
-    let mut findings = Vec::new();
-    match queue.check() {
-        Ok(health) if health.problems.is_empty() => {
-            findings.push(Finding::good("queue", "the file of the feeds is whole"))
-        }
-        Ok(health) => findings.push(Finding::broken(
-            "queue",
-            format!("the file of the feeds is damaged: {}", health.problems.join("; ")),
-            "stop the appliance and keep the file; ask the senders to send again what came since the last good backup",
-        )),
-        Err(error) => findings.push(Finding::broken("queue", error.to_string(), "do as the message says")),
-    }
-    let lines = match site.feed_lines(jiff::Timestamp::now()) {
-        Ok(lines) => lines,
-        Err(failure) => return vec![Finding::broken("feed", failure.to_string(), "do as the message says")],
-    };
-    for line in lines {
-        let (name, state) = (&line.state.name, &line.state);
-        let mut said = false;
-        let mut notice = |sentence: String, remedy: &str| {
-            said = true;
-            findings.push(Finding::notice("feed", sentence, remedy));
-        };
-        if line.silent {
-            let last = line.last.as_ref().map_or("ever".to_owned(), |at| format!("since {at}"));
-            notice(
-                format!(
-                    "nothing came from {name} {last}; at most {} minutes are usual",
-                    line.silent_after_minutes.unwrap_or(0)
-                ),
-                "look at the channel of the interface engine; after the gap, import what was missed (docs, \"Feeds\")",
-            );
-        }
-        if state.dead > 0 {
-            notice(
-                format!("{} messages from {name} could not be filed", state.dead),
-                "`haechi feed dead-letters` says why; correct it, then `haechi feed replay`",
-            );
-        }
-        if state.paused {
-            notice(
-                format!("{name} is paused; {} messages wait", state.waiting),
-                "`haechi feed resume` lets them go on",
-            );
-        }
-        if state.reused_ids > 0 {
-            notice(
-                format!("{name} used a control id again with other bytes {} times", state.reused_ids),
-                "each was taken as a message of its own; have the sender number its messages (MSH-10)",
-            );
-        }
-        if !said {
-            let last = line.last.as_ref().map_or("nothing came yet".to_owned(), |at| format!("last received {at}"));
-            findings.push(Finding::good("feed", format!("{name}: {last}, {} waiting", state.waiting)));
-        }
-    }
-    findings
 }

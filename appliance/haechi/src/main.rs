@@ -12,6 +12,7 @@ mod error;
 mod home;
 mod logging;
 mod roles;
+mod setup;
 mod site;
 
 use std::process::ExitCode;

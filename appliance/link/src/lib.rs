@@ -27,4 +27,4 @@ pub use error::LinkError;
 pub use forwarded::Forwarded;
 pub use message::{Protocol, Reply};
 pub use server::{Call, Input, Server, Service};
-pub use socket::Socket;
+pub use socket::{Claimed, Socket};

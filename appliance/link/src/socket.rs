@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
@@ -18,13 +18,26 @@ const MAX_PATH_BYTES: usize = 107;
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
-    /// The socket file that is ours to remove.
+    _place: Place,
+}
+
+/// A listening socket that nothing waits at yet: made before there is a runtime with its threads, so that a role can lock
+/// itself in between.
+#[derive(Debug)]
+pub struct Claimed {
+    listener: StdUnixListener,
+    place: Place,
+}
+
+/// The socket file, where it is ours to remove.
+#[derive(Debug, Default)]
+struct Place {
     path: Option<PathBuf>,
     /// Held for the socket's life: two starting roles must not both remove the other's "stale" socket.
     _lock: Option<File>,
 }
 
-impl Drop for Socket {
+impl Drop for Place {
     fn drop(&mut self) {
         if let Some(path) = &self.path {
             let _ = fs::remove_file(path);
@@ -32,7 +45,7 @@ impl Drop for Socket {
     }
 }
 
-impl Socket {
+impl Claimed {
     /// Listens for `role` at `path`, mode 0600, in a folder that is made with mode 0700 if absent. What a role that was
     /// killed left there is removed; nothing else is.
     ///
@@ -85,18 +98,48 @@ impl Socket {
             Ok(_) if StdUnixStream::connect(path).is_ok() => return Err(running()),
             Ok(_) => fs::remove_file(path).map_err(failed("the socket of an earlier run cannot be removed"))?,
         }
-        let listener = UnixListener::bind(path).map_err(failed("the socket cannot be made"))?;
+        let listener = StdUnixListener::bind(path).map_err(failed("the socket cannot be made"))?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed("its mode cannot be set"))?;
-        Ok(Self { listener, path: Some(path.to_owned()), _lock: Some(lock) })
+        Ok(Self { listener, place: Place { path: Some(path.to_owned()), _lock: Some(lock) } })
+    }
+
+    /// Begins to listen. Within a runtime.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn listen(self) -> io::Result<Socket> {
+        self.listener.set_nonblocking(true)?;
+        Ok(Socket { listener: UnixListener::from_std(self.listener)?, _place: self.place })
+    }
+}
+
+/// A socket that somebody else made and owns, for instance systemd.
+impl From<StdUnixListener> for Claimed {
+    fn from(listener: StdUnixListener) -> Self {
+        Self { listener, place: Place::default() }
+    }
+}
+
+impl Socket {
+    /// As [`Claimed::bind`], and listens at once. Within a runtime.
+    ///
+    /// # Errors
+    /// Those of [`Claimed::bind`].
+    pub fn bind(role: &'static str, path: &Path) -> Result<Self, LinkError> {
+        let claimed = Claimed::bind(role, path)?;
+        claimed.listen().map_err(|error| LinkError::CannotListen {
+            role,
+            path: path.to_owned(),
+            why: error.to_string(),
+        })
     }
 
     /// Takes over a socket that somebody else made and owns, for instance systemd.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn from_listener(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        Ok(Self { listener: UnixListener::from_std(listener)?, path: None, _lock: None })
+    pub fn from_listener(listener: StdUnixListener) -> io::Result<Self> {
+        Claimed::from(listener).listen()
     }
 
     /// The next caller. May be dropped while it waits.

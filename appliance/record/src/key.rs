@@ -1,4 +1,5 @@
-//! The key of the record: 32 random bytes in a file that only its owner may read. Sealed keys come with packaging.
+//! The key of the record: 32 random bytes, sealed by systemd in a packaged appliance, else in a file that only its owner may
+//! read.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -26,6 +27,25 @@ impl Key {
     #[must_use]
     pub fn new(bytes: [u8; KEY_BYTES]) -> Self {
         Self(Zeroizing::new(bytes))
+    }
+
+    /// Reads a key that systemd unsealed for this process alone. Who may read the file is systemd's to say.
+    ///
+    /// # Errors
+    /// [`RecordError::KeyUnusable`].
+    pub fn from_credential(path: &Path) -> Result<Self, RecordError> {
+        let unusable = |why: String| RecordError::KeyUnusable {
+            path: path.to_owned(),
+            why,
+            remedy: "`haechi key recover` seals the key anew from the recovery key that set-up printed",
+        };
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        let mut file = File::open(path).map_err(|error| unusable(error.to_string()))?;
+        let length = file.metadata().map_err(|error| unusable(error.to_string()))?.len();
+        if length != KEY_BYTES as u64 || file.read_exact(bytes.as_mut_slice()).is_err() {
+            return Err(unusable(format!("it has {length} bytes where a key has {KEY_BYTES}")));
+        }
+        Ok(Self(bytes))
     }
 
     /// Reads the key file. Where there is none it is made with mode 0600, unless `record_exists`: a new key opens no old record.

@@ -206,7 +206,7 @@ impl Site {
             let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
             let Ok(command) = std::fs::read(entry.path().join("cmdline")) else { continue };
             let words: Vec<_> = command.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
-            if words.get(1).is_some_and(|word| word == role) && words.contains(&home) {
+            if words.get(1).is_some_and(|word| word == role) && words.iter().any(|word| word.starts_with(&*home)) {
                 found.push(pid);
             }
         }

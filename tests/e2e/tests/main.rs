@@ -13,4 +13,5 @@ mod roles;
 mod terminology;
 mod third_party;
 mod two_roads;
+mod walls;
 mod watch;

@@ -8,7 +8,6 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use haechi_record::key::Key;
 use haechi_record::queue::Queue;
 use haechi_record::store::Store;
 use serde::{Deserialize, Serialize};
@@ -249,7 +248,7 @@ fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<(), Failu
 /// How many acknowledged messages are nowhere, and how many different ones there are.
 fn missing(home: &Path, acknowledged: &[[u8; 32]]) -> Result<(u64, u64), Failure> {
     let home = Home::at(Some(home.to_owned()));
-    let key = Key::load_or_create(&home.key_file(), true)?;
+    let key = home.key()?;
     let (store, queue) = (Store::open(&home.record_file(), &key)?, Queue::open(&home.queue_file(), &key)?);
     let (mut lost, mut digests) = (0, acknowledged.to_vec());
     digests.sort_unstable();

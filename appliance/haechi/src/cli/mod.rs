@@ -11,7 +11,11 @@ mod doctor;
 mod feed;
 mod imaging;
 pub(crate) mod import;
+mod key;
+mod manual;
+mod owner;
 mod patient;
+mod setup;
 mod status;
 pub(crate) mod terminal;
 mod terminology;
@@ -92,6 +96,17 @@ pub(crate) enum Command {
     /// Role: the model (started by `up`)
     #[command(hide = true)]
     Model(Common),
+    /// One forbidden connection, tried before the door opens (started by systemd)
+    #[command(hide = true)]
+    Probe,
+    /// Write the manual pages and shell completions (for packages)
+    #[command(hide = true)]
+    Manual(manual::ManualArgs),
+    /// The key of the record in a packaged appliance
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Set this machine up: configuration, key, certificate, listeners; then what `doctor` says
+    Setup(setup::SetupArgs),
 }
 
 /// Answer language.
@@ -116,6 +131,11 @@ pub(crate) fn parse() -> Result<Command, ExitCode> {
 
 /// Runs one command to its exit code.
 pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
+    if matches!(command, Command::Cert(_))
+        && let Some(code) = owner::instead_of_root()?
+    {
+        return Ok(code);
+    }
     match command {
         Command::Up(args) => up::run(args),
         Command::Import(args) => import::run(&args),
@@ -134,6 +154,10 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Core(common) => roles::core::run(common.home),
         Command::Door(args) => roles::door::run(args),
         Command::Model(common) => roles::model::run(common.home),
+        Command::Probe => roles::wall::probe().map(|()| ExitCode::SUCCESS),
+        Command::Manual(args) => manual::run(&args),
+        Command::Key(command) => key::run(&command),
+        Command::Setup(args) => setup::run(&args),
     }
 }
 
@@ -204,6 +228,10 @@ mod tests {
             "haechi terminology lookup --system kcd --date 2026-03-01 E11.9",
             "haechi terminology map --system rxnorm --to atc 6809",
             "haechi demo generate --patients 3 --seed 1 --out d",
+            "haechi setup --answers f",
+            "haechi setup --apply",
+            "haechi key recover",
+            "haechi manual --out d",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -39,7 +39,7 @@ impl Import {
 
     /// The watched folder.
     pub(crate) fn folder(&self, home: &Home) -> Option<PathBuf> {
-        self.watch.as_ref().map(|folder| home.path().join(folder))
+        self.watch.as_ref().map(|folder| home.core_folder().join(folder))
     }
 
     pub(crate) fn settle(&self) -> Duration {

@@ -20,7 +20,8 @@ use super::api::ApiRoom;
 use super::certificates::Certificates;
 use super::doorway::{Doorway, Entrance};
 use super::images::{self, Images};
-use super::{GRACE, begin, runtime, stop_signal, watch as watch_folder};
+use super::systemd::{self, Sockets};
+use super::{GRACE, begin, runtime, stop_signal, wall, watch as watch_folder};
 use crate::config::Config;
 use crate::config::{dicom, serve};
 use crate::error::Failure;
@@ -41,14 +42,19 @@ pub(crate) fn refuse_second(home: &Home) -> Result<(), Failure> {
 /// The core role, from start to stop.
 pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
     let home = begin(home)?;
+    let config = Config::load(&home)?; // nothing is open yet
+    let mut sockets = Sockets::take();
+    wall::core(&home, &config)?; // while this is the only thread
     let runtime = runtime()?;
     runtime.block_on(async {
         let model = RoleModel::new(&home, tokio::runtime::Handle::current());
-        let config = Config::load(&home)?;
         let has_model = crate::site::model_file(&home, &config)?.is_some();
         let site = Site::open(home.clone(), has_model.then_some(model as Arc<dyn haechi_ask::Model>))?; // unseals the key, migrates
-        let settings = ServerSettings { grace: GRACE, ..ServerSettings::default() };
-        let server = Server::bind::<Core>(&home.core_socket(), settings).map_err(Failure::from_room)?;
+        let settings = ServerSettings { allowed: home.callers(), grace: GRACE, ..ServerSettings::default() };
+        let server = match sockets.unix("core") {
+            Some(listener) => Server::from_listener(listener, settings).map_err(systemd::unusable)?,
+            None => Server::bind::<Core>(&home.core_socket(), settings).map_err(Failure::from_room)?,
+        };
         log::info!("ready at {}", home.core_socket().display());
         let stopping = Arc::new(tokio::sync::Notify::new());
         let site = Arc::new(site);
@@ -56,7 +62,12 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
         let (tell, stopped) = watch::channel(false);
         let mut beside = JoinSet::new();
         if !config.listeners().is_empty() {
-            listen(&home, &config, &site, feeds.as_ref(), &stopped, &mut beside)?;
+            let certificates = Arc::new(Certificates::open(&home, &config)?);
+            let entrances = entrances(&config, &site, feeds.as_ref(), &certificates)?;
+            let (door, revoked) = (home.door_socket(), certificates.revoked());
+            let doorway = Doorway::new(door, home.role_runs_as(), entrances, revoked);
+            beside.spawn(unless_stopped(certificates.look_after(), stopped.clone()));
+            beside.spawn(doorway.serve(until_stopped(stopped.clone())));
         }
         if let Some(folder) = config.import.folder(&home) {
             let watching = watch_folder::look_after(Arc::clone(&site), folder, config.import.settle());
@@ -64,6 +75,7 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
         }
         beside.spawn(unless_stopped(images::look_after(Arc::clone(&site)), stopped));
         let service = Arc::new(CoreService { home, site, feeds, stopping: Arc::clone(&stopping) });
+        systemd::ready();
         let stop = async {
             tokio::select! {
                 () = stopping.notified() => {}
@@ -71,29 +83,13 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
                     log::error!("{}", failure.sentence());
                 },
             }
+            systemd::stopping();
         };
         server.serve(service, stop).await;
         tell.send_replace(true);
         while beside.join_next().await.is_some() {}
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// Opens the rooms behind the door's listeners; what serves them runs in `beside` until `stopped`.
-fn listen(
-    home: &Home,
-    config: &Config,
-    site: &Arc<Site>,
-    feeds: Option<&Arc<Feeds>>,
-    stopped: &watch::Receiver<bool>,
-    beside: &mut JoinSet<()>,
-) -> Result<(), Failure> {
-    let certificates = Arc::new(Certificates::open(home, config)?);
-    let entrances = entrances(config, site, feeds, &certificates)?;
-    let doorway = Doorway::open(&home.door_socket(), entrances, certificates.revoked())?;
-    beside.spawn(doorway.serve(until_stopped(stopped.clone())));
-    beside.spawn(unless_stopped(certificates.look_after(), stopped.clone()));
-    Ok(())
 }
 
 /// Ends when the role stops.
@@ -179,7 +175,7 @@ impl CoreService {
     ) -> Result<serde_json::Value, Failure> {
         match request {
             CoreRequest::Status => json(&self.site.status(true)?),
-            CoreRequest::Doctor => json(&crate::doctor::examine(Some(self.home.path().to_owned()))?),
+            CoreRequest::Doctor => json(&crate::doctor::core(&self.home)?),
             CoreRequest::Ask { question, patient, lang, now } => {
                 let question = Question {
                     text: question,

@@ -3,29 +3,34 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use haechi_certs::revoked::Revoked;
+use haechi_link::Forwarded;
 use haechi_link::peer::{Allowed, Peer, own_uid};
-use haechi_link::{Forwarded, Socket};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
-use crate::error::Failure;
-
 /// Connections at once through all listeners. The door bounds each listener; this bounds the core's memory.
 const CONNECTIONS: usize = 1024;
 
-/// The door has this long to say whose connection it is.
+/// Lines to the door on which nobody speaks yet: so many connections can come at the same moment without waiting.
+const LINES: usize = 16;
+
+/// The door has this long to say whose connection it is, once it began.
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two attempts to reach a door that does not answer.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A peer has this long for its TLS handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -64,63 +69,94 @@ pub(crate) struct Entrance {
     pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
-/// The core's end of the door.
+/// The core's end of the door. The core calls the door, never the other way round: so the door can do without `connect`.
 pub(crate) struct Doorway {
-    socket: Socket,
+    door: PathBuf,
+    /// Who the door may be.
+    runs_as: Allowed,
     entrances: Arc<HashMap<String, Entrance>>,
     revoked: Arc<Revoked>,
 }
 
 impl Doorway {
-    /// Listens for the door at `path`. `entrances`: by the listener's name. `revoked`: who of the site is not heard.
-    pub(crate) fn open(
-        path: &Path,
+    /// Takes connections from the door that listens at `door`; it need not be there yet. `entrances`: by the listener's name.
+    /// `revoked`: who of the site is not heard.
+    pub(crate) fn new(
+        door: PathBuf,
+        runs_as: Allowed,
         entrances: HashMap<String, Entrance>,
         revoked: Arc<Revoked>,
-    ) -> Result<Self, Failure> {
-        let socket = Socket::bind("core", path).map_err(Failure::from_room)?;
-        Ok(Self { socket, entrances: Arc::new(entrances), revoked })
+    ) -> Self {
+        Self { door, runs_as, entrances: Arc::new(entrances), revoked }
     }
 
     /// Leads connections to their rooms until `stop` completes.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()> + Send) {
         let mut connections = JoinSet::new();
+        let lines = Arc::new(Semaphore::new(LINES));
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let (stopping, stopped) = watch::channel(false);
         tokio::pin!(stop);
         loop {
-            let stream = tokio::select! {
+            let (stream, line) = tokio::select! {
                 () = &mut stop => break,
                 Some(_) = connections.join_next() => continue,
-                accepted = self.socket.accept() => match accepted {
-                    Ok(stream) => stream,
-                    Err(error) => {
-                        log::warn!("HAECHI-0145: the core cannot take a connection from the door: {error}");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                        continue;
-                    }
+                opened = self.line(&lines) => match opened {
+                    Some(opened) => opened,
+                    None => continue,
                 },
             };
-            if connections.len() < CONNECTIONS {
-                connections.spawn(lead(stream, Arc::clone(&self.entrances), Arc::clone(&self.revoked)));
-            }
+            let (entrances, revoked) = (Arc::clone(&self.entrances), Arc::clone(&self.revoked));
+            let (places, stopped) = (Arc::clone(&places), stopped.clone());
+            connections.spawn(async move {
+                let mut stream = stream;
+                let Some(head) = hear(&mut stream, stopped).await else { return };
+                drop(line); // another may be opened in its place
+                if let Ok(_place) = places.try_acquire() {
+                    lead(stream, head, entrances, revoked).await;
+                }
+            });
         }
+        stopping.send_replace(true);
         let ended = async { while connections.join_next().await.is_some() {} };
         if timeout(GRACE, ended).await.is_err() {
             connections.abort_all();
         }
     }
+
+    /// Another line to the door, once one is wanted. `None`: the door does not answer now.
+    async fn line(&self, lines: &Arc<Semaphore>) -> Option<(UnixStream, OwnedSemaphorePermit)> {
+        let line = Arc::clone(lines).acquire_owned().await.ok()?;
+        let Ok(stream) = UnixStream::connect(&self.door).await else {
+            tokio::time::sleep(PAUSE).await;
+            return None;
+        };
+        if Peer::of(&stream).is_ok_and(|peer| self.runs_as.admits(peer, own_uid())) {
+            return Some((stream, line));
+        }
+        log::warn!("HAECHI-0146: a process of another user sits at the door's socket and is given nothing");
+        tokio::time::sleep(HEAD_PATIENCE).await;
+        None
+    }
 }
 
-async fn lead(mut stream: UnixStream, entrances: Arc<HashMap<String, Entrance>>, revoked: Arc<Revoked>) {
-    let admitted = Peer::of(&stream).is_ok_and(|peer| Allowed::OwnUser.admits(peer, own_uid()));
-    if !admitted {
-        log::warn!("HAECHI-0146: a process of another user knocked at the door's socket and was turned away");
-        return;
+/// Waits until the door says whose connection the line carries. `None`: the line carries none, or the role stops.
+async fn hear(line: &mut UnixStream, mut stopped: watch::Receiver<bool>) -> Option<Forwarded> {
+    tokio::select! {
+        _ = stopped.changed() => return None,
+        ready = line.readable() => ready.ok()?,
     }
-    let head = match timeout(HEAD_PATIENCE, Forwarded::read_from(&mut stream)).await {
-        Ok(Ok(head)) => head,
-        Ok(Err(error)) => return log::warn!("HAECHI-0147: a connection from the door is refused: {error}"),
-        Err(_) => return log::warn!("HAECHI-0147: a connection from the door is refused: its head did not come"),
-    };
+    match timeout(HEAD_PATIENCE, Forwarded::read_from(line)).await {
+        Ok(Ok(head)) => return Some(head),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {} // a door that stopped
+        Ok(Err(error)) => log::warn!("HAECHI-0147: a connection from the door is refused: {error}"),
+        Err(_) => log::warn!("HAECHI-0147: a connection from the door is refused: its head did not come"),
+    }
+    tokio::time::sleep(PAUSE).await; // one that closes its lines at once is not called in a frenzy
+    None
+}
+
+async fn lead(stream: UnixStream, head: Forwarded, entrances: Arc<HashMap<String, Entrance>>, revoked: Arc<Revoked>) {
     let Some(entrance) = entrances.get(&head.listener) else {
         return log::warn!(
             "HAECHI-0148: the door has a listener `{}` that the core does not serve; restart the appliance after changing haechi.toml",
@@ -168,6 +204,7 @@ mod tests {
     use haechi_certs::tls::{Clients, Versions, server_config};
     use haechi_certs::{Authority, Identity, Purpose};
     use haechi_door::{Door, Listener, Settings};
+    use haechi_link::Claimed;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio_rustls::TlsConnector;
@@ -207,13 +244,13 @@ mod tests {
             ("https".to_owned(), Entrance { room, tls: Some(tls) }),
         ]);
         let path = dir.path().join("door.sock");
-        let doorway = Doorway::open(&path, entrances, revoked).unwrap();
+        let doorway = Doorway::new(path.clone(), Allowed::OwnUser, entrances, revoked);
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let until = |mut stopped: tokio::sync::watch::Receiver<bool>| async move { drop(stopped.changed().await) };
         let core = tokio::spawn(doorway.serve(until(stopped.clone())));
         let listeners: Vec<Listener> =
             ["mllp:lab=127.0.0.1:0", "https=127.0.0.1:0", "dicom=127.0.0.1:0"].map(|text| text.parse().unwrap()).into();
-        let door = Door::open(&listeners, path, Settings::default()).await.unwrap();
+        let door = Door::open(&listeners, Claimed::bind("door", &path).unwrap(), Settings::default()).unwrap();
         let addresses: Vec<SocketAddr> = door.addresses().into_iter().map(|(_, address)| address).collect();
         let door = tokio::spawn(door.serve(until(stopped)));
 

@@ -9,6 +9,8 @@ pub(crate) mod images;
 mod mllp;
 pub(crate) mod model;
 pub(crate) mod supervisor;
+pub(crate) mod systemd;
+pub(crate) mod wall;
 mod watch;
 
 use std::ffi::OsString;

@@ -12,7 +12,8 @@ use haechi_drivers::sampling::Sampling;
 use haechi_link::model::{self as wire, Generate, ModelReply, ModelRequest};
 use haechi_link::server::{Call, Replies, Server, ServerSettings, Service};
 
-use super::{GRACE, begin, runtime, stop_signal};
+use super::systemd::{self, Sockets};
+use super::{GRACE, runtime, stop_signal, tie_to_parent, wall};
 use crate::config::Config;
 use crate::error::Failure;
 use crate::home::Home;
@@ -23,7 +24,11 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The model role, from start to stop.
 pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
-    let home = begin(home)?;
+    tie_to_parent();
+    let home = Home::at(home);
+    if !home.is_packaged() {
+        home.create()?;
+    }
     let config = Config::load(&home)?; // nothing is open yet
     let Some(chosen) = chosen_model(&home, &config)? else {
         return Err(Failure::new("HAECHI-0107", "no model is installed")
@@ -31,18 +36,27 @@ pub(crate) fn run(home: Option<PathBuf>) -> Result<ExitCode, Failure> {
             .effect("the model role does not start; answers are assembled from the record without it")
             .remedy("put a GGUF file there"));
     };
+    let draft = draft_file(&home, &config)?;
+    let mut sockets = Sockets::take();
+    let files: Vec<PathBuf> = [Some(chosen.file.clone()), draft].into_iter().flatten().collect();
+    wall::model(&home, &files)?; // while this is the only thread, and before a foreign byte is read
     let runtime = runtime()?;
     runtime.block_on(async {
-        let settings = ServerSettings { grace: GRACE, ..ServerSettings::default() };
+        let settings = ServerSettings { allowed: home.callers(), grace: GRACE, ..ServerSettings::default() };
         // The socket first: whoever asks while the weights load waits instead of failing.
-        let server = Server::bind::<wire::Model>(&home.model_socket(), settings).map_err(Failure::from_room)?;
+        let server = match sockets.unix("model") {
+            Some(listener) => Server::from_listener(listener, settings).map_err(systemd::unusable)?,
+            None => Server::bind::<wire::Model>(&home.model_socket(), settings).map_err(Failure::from_room)?,
+        };
         let running = Running::start(home, config, chosen)?;
         let service = Arc::new(ModelService { running: Arc::clone(&running) });
         let watching = tokio::spawn(running.follow());
+        systemd::ready();
         let stop = async {
             if let Err(failure) = stop_signal().await {
                 log::error!("{}", failure.sentence());
             }
+            systemd::stopping();
         };
         server.serve(service, stop).await;
         watching.abort();

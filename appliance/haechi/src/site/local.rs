@@ -10,7 +10,6 @@ use haechi_intake::dicom::{Archive, OpenArchive, Preview, Settings};
 use haechi_intake::import::{self, Summary};
 use haechi_intake::mllp::Feeds;
 use haechi_intake::watch;
-use haechi_record::key::Key;
 use haechi_record::queue::Queue;
 use haechi_record::store::{Because, Store};
 use jiff::Timestamp;
@@ -56,7 +55,7 @@ impl LazyArchive {
         if let Some(archive) = self.opened.get() {
             return Ok(archive.clone());
         }
-        let key = Key::load_or_create(&self.home.key_file(), true)?;
+        let key = self.home.key()?;
         let opened = Archive::open(self.store.clone(), &self.home.files_folder(), &key, self.settings.clone())?;
         // Of two that opened it at once both are good: one is kept.
         Ok(self.opened.get_or_init(|| opened).clone())
@@ -81,7 +80,7 @@ impl Site {
     pub(crate) fn open(home: Home, model: Option<Arc<dyn haechi_ask::Model>>) -> Result<Self, Failure> {
         let config = Config::load(&home)?; // nothing is open yet
         let zone = config.zone().map_err(|problem| Failure::new("HAECHI-0104", problem).file(&home.config_file()))?;
-        let key = Key::load_or_create(&home.key_file(), home.record_file().exists())?;
+        let key = home.key()?;
         let store = Store::open(&home.record_file(), &key)?; // migrates
         let queue = open_queue(&home, &config, &key)?;
         let terms = Terms::open(&home, key);

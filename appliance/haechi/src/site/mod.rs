@@ -19,6 +19,7 @@ use haechi_intake::import::Summary;
 pub(crate) use feeds::{FeedLine, LetterShown, MessageShown};
 pub(crate) use local::Site;
 pub(crate) use model::{Chosen, InProcessModel, RoleModel, chosen_model, draft_file, model_file, model_settings};
+pub(crate) use remote::Remote;
 pub(crate) use shown::{MergeLine, PatientLine, PatientShown, PreviewShown, Status, StudyLine};
 pub(crate) use terminology::{Load, Lookup, Mapping};
 
@@ -52,13 +53,18 @@ pub(crate) fn reach(home: Option<PathBuf>) -> Result<Reach, Failure> {
 /// The way to a site, made if there is none.
 pub(crate) fn reach_or_create(home: Option<PathBuf>) -> Result<Reach, Failure> {
     let home = Home::at(home);
-    home.create()?;
+    if !home.is_packaged() {
+        home.create()?;
+    }
     open(home)
 }
 
 fn open(home: Home) -> Result<Reach, Failure> {
     match remote::Remote::connect(&home)? {
         Some(remote) => Ok(Reach::Running(remote)),
+        None if home.is_packaged() => Err(Failure::new("HAECHI-0173", "the appliance does not run, or this user may not call it")
+            .effect("nothing was read or written: the record of a packaged appliance is opened by its core alone")
+            .remedy("call it as root or as a member of the group `haechi`; start it with `systemctl start haechi.target`, before the first start with `haechi setup`")),
         None => Ok(Reach::Here(Box::new(Site::open(home, None)?))),
     }
 }

@@ -145,6 +145,7 @@ impl Model for InProcessModel {
 /// The model role, asked over its socket. Connects anew after the role was restarted.
 pub(crate) struct RoleModel {
     socket: PathBuf,
+    settings: ClientSettings,
     runtime: tokio::runtime::Handle,
     /// What it said last: a role that just restarts is named by that.
     info: Mutex<Option<ModelInfo>>,
@@ -152,11 +153,12 @@ pub(crate) struct RoleModel {
 
 impl RoleModel {
     pub(crate) fn new(home: &Home, runtime: tokio::runtime::Handle) -> Arc<Self> {
-        Arc::new(Self { socket: home.model_socket(), runtime, info: Mutex::new(None) })
+        let settings = ClientSettings { role_runs_as: home.role_runs_as(), ..ClientSettings::default() };
+        Arc::new(Self { socket: home.model_socket(), settings, runtime, info: Mutex::new(None) })
     }
 
     async fn connect(&self, patience: Duration) -> Result<Client<ModelProtocol>, String> {
-        Client::connect_when_ready(&self.socket, ClientSettings::default(), patience)
+        Client::connect_when_ready(&self.socket, self.settings.clone(), patience)
             .await
             .map_err(|error| error.to_string())
     }

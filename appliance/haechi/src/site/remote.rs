@@ -33,10 +33,19 @@ impl Remote {
         if !home.core_socket().exists() {
             return Ok(None);
         }
+        if home.is_packaged()
+            && !Path::new(crate::home::SYSTEM_CREDENTIALS).join(crate::home::RECORD_KEY).try_exists().unwrap_or(true)
+        {
+            return Ok(None); // not set up: systemd listens, and nobody would answer
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             Failure::new("HAECHI-0120", format_args!("the process cannot start its threads: {error}"))
         })?;
-        let settings = ClientSettings { reply_timeout: REPLY_PATIENCE, ..ClientSettings::default() };
+        let settings = ClientSettings {
+            reply_timeout: REPLY_PATIENCE,
+            role_runs_as: home.role_runs_as(),
+            ..ClientSettings::default()
+        };
         match runtime.block_on(Client::connect(&home.core_socket(), settings)) {
             Ok(client) => Ok(Some(Self { runtime, client })),
             Err(LinkError::NobodyThere { .. }) => Ok(None), // the socket of an appliance that was killed
@@ -84,6 +93,11 @@ impl Remote {
 
     pub(crate) fn preview(&self, sop: &str) -> Result<PreviewShown, Failure> {
         self.request(&CoreRequest::ImagingPreview { sop: sop.to_owned() })
+    }
+
+    /// What the core finds wrong with itself.
+    pub(crate) fn doctor(&self) -> Result<Vec<crate::doctor::Finding>, Failure> {
+        self.request(&CoreRequest::Doctor)
     }
 
     pub(crate) fn status(&self) -> Result<Status, Failure> {
