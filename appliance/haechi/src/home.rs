@@ -158,14 +158,14 @@ impl Home {
     }
     /// What the appliance remembers of its backups, and the keys to write them.
     pub(crate) fn backup_folder(&self) -> PathBuf {
-        self.0.join("backup")
+        self.path.join("backup")
     }
     pub(crate) fn backup_keys(&self) -> PathBuf {
         self.backup_folder().join("keys.json")
     }
     /// Signed bundles: trusted root, staged, installed, in use.
     pub(crate) fn bundles_folder(&self) -> PathBuf {
-        self.0.join("bundles")
+        self.path.join("bundles")
     }
     pub(crate) fn model_socket(&self) -> PathBuf {
         self.run_folder().join("model.sock")

@@ -81,6 +81,15 @@ pub(crate) struct KeyFile {
 
 pub(crate) fn run(command: BackupCommand) -> Result<ExitCode, Failure> {
     match command {
+        BackupCommand::Init(Place { common, .. })
+        | BackupCommand::Create { place: Place { common, .. }, .. }
+        | BackupCommand::Restore { common, .. }
+            if Home::at(common.home.clone()).is_packaged() =>
+        {
+            return Err(Failure::new("HAECHI-0164", "the state of an installed package cannot be copied by this version")
+                .effect("nothing was read or written")
+                .remedy("copy /var/lib/haechi and /etc/haechi while `systemctl stop haechi.target` holds, and keep the recovery key of set-up"));
+        }
         BackupCommand::Init(place) => init(&place)?,
         BackupCommand::Create { place, with_models } => create(&place, with_models)?,
         BackupCommand::List(place) => list(&place)?,
