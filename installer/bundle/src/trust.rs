@@ -197,11 +197,11 @@ impl Verified {
             let mut names: Vec<(&TargetName, &Target)> = signed.signed.targets.iter().collect();
             names.sort_by(|one, other| one.0.cmp(other.0));
             for (name, target) in names {
-                if name.raw().ends_with("_manifest.json") {
-                    if let Some(manifest) = self.manifest(kind, name, target, &signed.signed.targets)? {
-                        let digest = files::hex(&target.hashes.sha256);
-                        found.push(Found { manifest, digest, signed_by: signed_by.clone() });
-                    }
+                if name.raw().ends_with("_manifest.json")
+                    && let Some(manifest) = self.manifest(kind, name, target, &signed.signed.targets)?
+                {
+                    let digest = files::hex(&target.hashes.sha256);
+                    found.push(Found { manifest, digest, signed_by: signed_by.clone() });
                 }
             }
         }

@@ -1,7 +1,6 @@
 //! Certificates as other people's tools see them: OpenSSL asks and signs, sslscan looks at a running listener, and a sender
 //! whose certificate is revoked is refused at once.
 
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use haechi_e2e::{Site, eventually};
