@@ -198,8 +198,9 @@ fn resource(number: u64) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Writes one resource a transaction until told to stop, while snapshots are made; every restored record holds all that was
-/// written before its snapshot was begun, without a gap, and no torn page.
+/// Writes one resource a transaction until told to stop, and has the log put into the main file again and again, while
+/// snapshots are made; every restored record holds all that was written before its snapshot was begun, without a gap, and no
+/// torn page.
 fn written_meanwhile(pinned: bool) -> Vec<String> {
     let site = Site::new();
     let file = site.path("record.db");
@@ -216,6 +217,11 @@ fn written_meanwhile(pinned: bool) -> Vec<String> {
                 let ready = prepare(resource(number), None, &|_| None, &origin).unwrap();
                 store.write(|writer| writer.put(&ready)).unwrap();
                 written.store(number + 1, Ordering::Release);
+            }
+        });
+        scope.spawn(|| {
+            while !stop.load(Ordering::Acquire) {
+                let _ = haechi_record::check(&file, &key()); // begins with a checkpoint
             }
         });
         while written.load(Ordering::Acquire) < 500 {

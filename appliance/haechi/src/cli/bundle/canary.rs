@@ -21,10 +21,10 @@ use crate::site::{InProcessModel, Question, Site};
 /// What every model must be able to say, however small: the question, and a word of the answer. A file of noise, a wrong
 /// tokenizer or broken weights say none of them.
 const KNOWN: [(&str, &str); 4] = [
-    ("What is the capital of France? Answer in one short sentence.", "paris"),
-    ("Complete the sentence: the opposite of hot is", "cold"),
-    ("What colour is a clear sky? Answer in one word.", "blue"),
-    ("Which organ pumps blood through the body? Answer in one word.", "heart"),
+    ("What is the capital of France?", "paris"),
+    ("What is the opposite of hot?", "cold"),
+    ("Name the planet that we live on.", "earth"),
+    ("Which organ pumps blood through the body?", "heart"),
 ];
 /// So many of them.
 const MUST_KNOW: usize = 2;
