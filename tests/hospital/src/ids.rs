@@ -15,7 +15,13 @@ pub(crate) fn id_of(kind: &str, parts: &[&str]) -> String {
         key.push('\u{1f}');
         key.push_str(part);
     }
-    Uuid::new_v5(&NAMESPACE, key.as_bytes()).to_string()
+    let own = Uuid::new_v5(&NAMESPACE, key.as_bytes());
+    // What is about a patient begins as the patient's own id.
+    let patient = parts.first().filter(|_| kind != "Patient").and_then(|first| Uuid::parse_str(first).ok());
+    let Some(patient) = patient else { return own.to_string() };
+    let mut bytes = *own.as_bytes();
+    bytes[..4].copy_from_slice(&patient.as_bytes()[..4]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
 /// Who gives out a kind of number, as the last arc under the hospital's root.
