@@ -26,6 +26,10 @@ use crate::stow;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// And so long for its body.
 const BODY_TIME: Duration = Duration::from_secs(60);
+/// Of a request that is refused unread, so much is still taken, and so long: closing at once would tear the answer away from a
+/// sender that is busy sending.
+const HEARD_OUT_BYTES: usize = 1 << 20;
+const HEARD_OUT_TIME: Duration = Duration::from_secs(2);
 /// Requests that are worked on at once; more are turned away with 503.
 const AT_ONCE: usize = 64;
 
@@ -127,7 +131,7 @@ impl Api {
                 "as many requests are worked on as may be; try again in a moment",
             ));
         };
-        let (parts, body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
         let text = |name: header::HeaderName| {
             parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };
@@ -158,6 +162,10 @@ impl Api {
             body: Vec::new(),
         };
         if !route::is_open(&asked) && !self.lets_in(&text(header::AUTHORIZATION)) {
+            // Who asked before sending waits for this answer.
+            if !parts.headers.contains_key(header::EXPECT) {
+                let _ = tokio::time::timeout(HEARD_OUT_TIME, hear_out(&mut body)).await;
+            }
             return Err(Fail::new(
                 StatusCode::UNAUTHORIZED,
                 "login",
@@ -224,5 +232,15 @@ impl Api {
     #[must_use]
     pub fn answer(&self, asked: &Asked) -> Reply {
         route::answer(self, asked).unwrap_or_else(|fail| fail.reply())
+    }
+}
+
+async fn hear_out(body: &mut Incoming) {
+    let mut heard = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        heard += frame.data_ref().map_or(0, Bytes::len);
+        if heard >= HEARD_OUT_BYTES {
+            return;
+        }
     }
 }
