@@ -7,7 +7,6 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::{BackupError, at};
@@ -27,14 +26,6 @@ const LOG_TRIES: usize = 10;
 /// SQLite's log header: salts at 16 to 24 change when it is begun anew.
 const LOG_HEADER_BYTES: usize = 32;
 
-/// What a new snapshot is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Created {
-    /// As listed.
-    #[serde(flatten)]
-    pub snapshot: Listed,
-}
-
 /// Adds a snapshot of `sources` to `repository`. `memory` is the folder where the appliance remembers what it copied.
 /// `progress` is told the bytes of every piece read.
 ///
@@ -47,12 +38,12 @@ pub fn create(
     sources: Vec<Source>,
     now: Timestamp,
     progress: &mut dyn FnMut(u64),
-) -> Result<Created, BackupError> {
+) -> Result<Listed, BackupError> {
     let _lock = repository.lock()?;
-    let (headers, _) = repository.headers(keys)?;
+    let (headers, faults) = repository.headers(keys)?;
     let packs = repository.packs_folder();
     // What a broken-off backup left. A snapshot that cannot be read might need packs that look left over: then all stay.
-    if headers.len() == count_snapshots(&repository.snapshot_file("x"))? {
+    if faults.is_empty() {
         let named = headers.iter().flat_map(|header| &header.packs).map(|facts| facts.name.clone()).collect();
         pack::remove_others(&packs, &named)?;
     }
@@ -98,13 +89,7 @@ pub fn create(
     let path = repository.snapshot_file(&header.id);
     let header = snapshot::write(&path, keys, header, &manifest)?;
     index.store(&memory_file)?;
-    Ok(Created { snapshot: header.listed() })
-}
-
-fn count_snapshots(example: &Path) -> Result<usize, BackupError> {
-    let folder = example.parent().unwrap_or(example);
-    let entries = fs::read_dir(folder).map_err(at(folder, "list the snapshots"))?;
-    Ok(entries.filter_map(Result::ok).filter(|entry| entry.path().extension() == example.extension()).count())
+    Ok(header.listed())
 }
 
 /// The copying of one snapshot.

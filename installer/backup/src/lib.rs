@@ -24,7 +24,7 @@ mod restore;
 mod snapshot;
 pub mod source;
 
-pub use create::{Created, create};
+pub use create::create;
 pub use error::BackupError;
 pub use key::{Keys, RecoveryKey};
 pub use repository::{Pruned, Repository};

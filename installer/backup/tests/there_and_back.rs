@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use haechi_backup::{BackupError, Content, Created, Keys, RecoveryKey, Repository, Source, create, restore};
+use haechi_backup::{BackupError, Content, Keys, Listed, RecoveryKey, Repository, Source, create, restore};
 use haechi_record::key::Key;
 use haechi_record::prepare::{Source as Origin, prepare};
 use haechi_record::store::Store;
@@ -32,7 +32,7 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    fn create(&self, sources: Vec<Source>, second: i64) -> Result<Created, BackupError> {
+    fn create(&self, sources: Vec<Source>, second: i64) -> Result<Listed, BackupError> {
         let now = Timestamp::from_second(1_764_000_000 + second).unwrap();
         create(&self.repository, &self.keys, &self.path("memory"), sources, now, &mut |_| {})
     }
@@ -71,18 +71,18 @@ fn what_was_copied_comes_back_and_a_second_copy_costs_what_changed() {
     let site = Site::new();
     let large = noise(5 << 20, 1);
     let first = site.create(vec![bytes("a/large", &large), bytes("empty", b""), bytes("b", b"small")], 0).unwrap();
-    assert!(first.snapshot.added > 5 << 20);
+    assert!(first.added > 5 << 20);
     let mut changed = large.clone();
     changed[3 << 20] ^= 1;
     let second = site.create(vec![bytes("a/large", &changed), bytes("b", b"small")], 1).unwrap();
-    assert!((1 << 20..(1 << 20) + 4096).contains(&second.snapshot.added), "{second:?}");
+    assert!((1 << 20..(1 << 20) + 4096).contains(&second.added), "{second:?}");
     let third = site.create(vec![bytes("a/large", &changed), bytes("b", b"small")], 2).unwrap();
-    assert_eq!(third.snapshot.added, 0);
+    assert_eq!(third.added, 0);
 
     let now = site.restore(None, "now").unwrap();
     assert_eq!(fs::read(now.join("a/large")).unwrap(), changed);
     assert!(!now.join("empty").exists());
-    let then = site.restore(Some(&first.snapshot.id), "then").unwrap();
+    let then = site.restore(Some(&first.id), "then").unwrap();
     assert_eq!(fs::read(then.join("a/large")).unwrap(), large);
     assert_eq!(fs::read(then.join("empty")).unwrap(), b"");
     assert_eq!(fs::read(then.join("b")).unwrap(), b"small");
@@ -148,8 +148,8 @@ fn damage_is_found_by_name_and_nothing_is_put_in_place() {
     assert!(site.faults()[0].contains("not there"));
     // The memory of what was copied does not outlive the pack: the next snapshot is whole.
     let again = site.create(vec![bytes("a", &content)], 1).unwrap();
-    assert!(again.snapshot.added > 3 << 20);
-    let came_back = site.restore(Some(&again.snapshot.id), "y").unwrap();
+    assert!(again.added > 3 << 20);
+    let came_back = site.restore(Some(&again.id), "y").unwrap();
     assert_eq!(fs::read(came_back.join("a")).unwrap(), content);
 }
 
@@ -182,7 +182,7 @@ fn a_broken_off_backup_leaves_nothing_and_the_newest_can_be_kept_alone() {
     assert!(pruned.freed > 2 << 20);
     let (left, faults) = site.repository.list(&site.keys).unwrap();
     assert_eq!((left.len(), faults.len()), (1, 0));
-    assert_eq!(left[0].id, last.snapshot.id);
+    assert_eq!(left[0].id, last.id);
     assert_eq!(fs::read(site.restore(None, "x").unwrap().join("a")).unwrap(), noise(1 << 20, 6));
     // One that cannot be read might need any pack: nothing is removed while it is there.
     fs::write(site.path("repository/snapshots/odd.snapshot"), "?").unwrap();
@@ -236,7 +236,7 @@ fn written_meanwhile() -> Vec<String> {
             };
             let content = Content::Database { path: file.clone(), pin: Box::new(pin) };
             let made = site.create(vec![Source { name: "record.db".into(), content }], second);
-            snapshots.push((before, made.unwrap().snapshot.id));
+            snapshots.push((before, made.unwrap().id));
             std::thread::sleep(std::time::Duration::from_millis(150));
         }
         stop.store(true, Ordering::Release);

@@ -166,7 +166,6 @@ fn create(place: &Place, with_models: bool) -> Result<(), Failure> {
     if place.common.json {
         return terminal::json(&made);
     }
-    let made = made.snapshot;
     terminal::line(&format!(
         "snapshot {}: {} in {} files, {} added to the repository",
         made.id,

@@ -43,9 +43,9 @@ fn source(home: &Home, path: PathBuf) -> Result<Source, Failure> {
         Failure::new("HAECHI-0162", "a file's name is no UTF-8").file(&path).effect("no backup was made")
     })?;
     let content = if is_database(&path) {
-        let (file, key_file) = (path.clone(), home.key_file());
+        let (file, home) = (path.clone(), home.clone());
         let pin = move || {
-            let key = Key::load_or_create(&key_file, true).map_err(|error| error.to_string())?;
+            let key = home.key().map_err(|failure| failure.to_string())?;
             let pinned = haechi_record::pin(&file, &key).map_err(|error| error.to_string())?;
             Ok(Box::new(pinned) as Box<dyn Any>)
         };
